@@ -1,0 +1,171 @@
+/* The error model: see error.h.
+ *
+ * Everything a sentence is made of may come from outside (a name in an
+ * archive, a word of a command), so the finished text is what gets escaped: a
+ * sentence is always one line, and no terminal acts on it. One that is too
+ * long is cut between characters and ends in "...".
+ *
+ * The shim is linked with this file and with musl: it uses nothing else of
+ * base/ and allocates nothing, so that it also works when memory has run out.
+ */
+#include "base/error.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_SIZE 1000 /* twice a sentence: what is cut is cut once, at the end */
+
+/* The kernel's text of code, NULL when it is no error number. */
+static const char *get_code_text(int code, char *buf, size_t size)
+{
+#ifdef __GLIBC__
+	(void)buf;
+	(void)size;
+	return code > 0 ? strerrordesc_np(code) : NULL;
+#else
+	if (code <= 0 || code > EHWPOISON || strerror_r(code, buf, size) != 0)
+		return NULL;
+	return buf;
+#endif
+}
+
+/* True for bytes that a terminal or a reader of lines acts on. The C1 controls
+ * are two bytes in UTF-8, 0xc2 and one below 0xa0. */
+static bool is_control(const char *text)
+{
+	unsigned char c = (unsigned char)text[0];
+	unsigned char next = c ? (unsigned char)text[1] : 0;
+
+	return c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0);
+}
+
+/* End a text of len bytes, too long for size, with "...": not in the middle of
+ * a character. */
+static void mark_cut(char *text, size_t len, size_t size)
+{
+	size_t at = len < size - 4 ? len : size - 4;
+
+	while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
+		at--;
+	memcpy(text + at, "...", 4);
+}
+
+/* Copy text into msg, control bytes as \xNN. */
+static void copy_escaped(char *msg, size_t size, const char *text)
+{
+	size_t len = 0;
+
+	for (; *text; text++) {
+		size_t need = is_control(text) ? 4 : 1;
+
+		if (len + need >= size) {
+			msg[len] = *text;
+			mark_cut(msg, len, size);
+			return;
+		}
+		if (need == 4)
+			snprintf(msg + len, 5, "\\x%02x", (unsigned)(unsigned char)*text);
+		else
+			msg[len] = *text;
+		len += need;
+	}
+	msg[len] = '\0';
+}
+
+/* Append to a text of TEXT_SIZE bytes; what does not fit is lost here, and its
+ * being full shows copy_escaped() that it must cut. */
+static void add(char *text, const char *more)
+{
+	size_t len = strlen(text);
+
+	snprintf(text + len, TEXT_SIZE - len, "%s", more);
+}
+
+__attribute__((format(printf, 2, 0))) static void add_format(char *text, const char *fmt,
+							     va_list args)
+{
+	size_t len = strlen(text);
+
+	if (vsnprintf(text + len, TEXT_SIZE - len, fmt, args) < 0)
+		snprintf(text + len, TEXT_SIZE - len, "%s", fmt);
+}
+
+__attribute__((format(printf, 4, 0))) static int set(struct error *err, int code, bool with_text,
+						     const char *fmt, va_list args)
+{
+	char code_buf[100];
+	const char *code_text = get_code_text(code, code_buf, sizeof(code_buf));
+	int real_code = code_text ? code : EIO;
+	char text[TEXT_SIZE] = "";
+
+	if (!err)
+		return -real_code;
+	assert(err->code == 0 && "an error is set once, where the cause is known");
+	if (err->code != 0)
+		return -err->code;
+
+	if (!code_text)
+		add(text, "bug: ");
+	add_format(text, fmt, args);
+	if (with_text && code_text) {
+		add(text, ": ");
+		add(text, code_text);
+	}
+	err->code = real_code;
+	copy_escaped(err->msg, sizeof(err->msg), text);
+	return -real_code;
+}
+
+int error_set(struct error *err, int code, const char *fmt, ...)
+{
+	va_list args;
+	int ret;
+
+	va_start(args, fmt);
+	ret = set(err, code, false, fmt, args);
+	va_end(args);
+	return ret;
+}
+
+int error_set_sys(struct error *err, int code, const char *fmt, ...)
+{
+	va_list args;
+	int ret;
+
+	va_start(args, fmt);
+	ret = set(err, code, true, fmt, args);
+	va_end(args);
+	return ret;
+}
+
+int error_wrap(struct error *err, int ret, const char *fmt, ...)
+{
+	char text[TEXT_SIZE] = "";
+	va_list args;
+
+	if (ret >= 0 || !err)
+		return ret;
+
+	va_start(args, fmt);
+	if (err->code == 0) {
+		/* The cause had no sentence: its number's text must do. */
+		set(err, -ret, true, fmt, args);
+	} else {
+		add_format(text, fmt, args);
+		add(text, ": ");
+		add(text, err->msg);
+		copy_escaped(err->msg, sizeof(err->msg), text);
+	}
+	va_end(args);
+	return ret;
+}
+
+void error_clear(struct error *err)
+{
+	err->code = 0;
+	err->msg[0] = '\0';
+}

@@ -1,0 +1,20 @@
+/* Threads that may wait: jobs run in the order given, each on a thread of its
+ * own if need be. The pool grows when no thread is idle and shrinks again.
+ */
+#ifndef BASE_WORKER_H
+#define BASE_WORKER_H
+
+#include "base/cleanup.h"
+
+struct workers;
+
+/* max  most threads at once (further jobs queue)
+ * Returns NULL when memory ran out. Threads have all signals blocked. */
+struct workers *workers_new(unsigned max);
+/* Waits for the jobs that were begun and those queued. */
+void workers_free(struct workers *w);
+DEFINE_AUTO(struct workers *, workers_free);
+/* 0, or -ENOMEM/-EAGAIN when the job could not be taken (it will not run). */
+int workers_submit(struct workers *w, void (*fn)(void *arg), void *arg);
+
+#endif
