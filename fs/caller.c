@@ -1,0 +1,123 @@
+/* What /proc tells of the thread behind a request. Reads are bounded and never wait: /proc/TID/stat
+ * and status are made by the kernel on the spot.
+ */
+#include "fs/caller.h"
+
+#include "base/cleanup.h"
+#include "base/num.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static ssize_t read_proc(pid_t pid, const char *file, char *buf, size_t size)
+{
+	char path[64];
+	auto_fd int fd = -1;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	len = read(fd, buf, size - 1);
+	if (len >= 0)
+		buf[len] = '\0';
+	return len;
+}
+
+/* The n-th blank-separated field behind the command's closing parenthesis; field 3 is the first. */
+static bool get_stat_field(const char *stat, unsigned field, uint64_t *ret)
+{
+	const char *at = strrchr(stat, ')');
+	char number[24];
+	size_t len;
+
+	if (!at)
+		return false;
+	at++;
+	for (unsigned i = 3; i <= field; i++) {
+		at += strspn(at, " ");
+		len = strcspn(at, " \n");
+		if (len == 0)
+			return false;
+		if (i < field)
+			at += len;
+	}
+	len = strcspn(at, " \n");
+	if (len >= sizeof(number))
+		return false;
+	memcpy(number, at, len);
+	number[len] = '\0';
+	return num_parse_u64(number, 0, UINT64_MAX, ret) == 0;
+}
+
+void caller_read(pid_t tid, uid_t uid, struct caller *ret)
+{
+	char stat[1024];
+	uint64_t sid = 0, start = 0;
+
+	*ret = (struct caller){ .tid = tid, .uid = uid };
+	if (tid <= 0 || read_proc(tid, "stat", stat, sizeof(stat)) <= 0 ||
+	    !get_stat_field(stat, 6, &sid) || sid == 0)
+		return;
+	/* A session may outlive its leader; it then has no start time but is still one session. */
+	if (read_proc((pid_t)sid, "stat", stat, sizeof(stat)) > 0)
+		get_stat_field(stat, 22, &start);
+	ret->sid = (pid_t)sid;
+	ret->sid_start = start;
+}
+
+static uint64_t get_mask(const char *status, const char *key)
+{
+	const char *at = strstr(status, key);
+	char digits[17];
+	uint64_t mask = 0;
+	size_t len;
+
+	if (!at)
+		return 0;
+	at += strlen(key);
+	at += strspn(at, " \t");
+	len = strcspn(at, "\n");
+	if (len >= sizeof(digits))
+		return 0;
+	memcpy(digits, at, len);
+	digits[len] = '\0';
+	num_parse_base(digits, 16, UINT64_MAX, &mask);
+	return mask;
+}
+
+static uint64_t bit(int signo)
+{
+	return UINT64_C(1) << (signo - 1);
+}
+
+bool caller_has_signal(pid_t tid, enum caller_signals which)
+{
+	char status[4096];
+	uint64_t pending, blocked, ignored, caught, harmless;
+
+	if (tid <= 0)
+		return true; /* nobody to ask: trust the kernel's word */
+	if (read_proc(tid, "status", status, sizeof(status)) <= 0)
+		return true;
+	pending = get_mask(status, "\nSigPnd:") | get_mask(status, "\nShdPnd:");
+	blocked = get_mask(status, "\nSigBlk:");
+	ignored = get_mask(status, "\nSigIgn:");
+	caught = get_mask(status, "\nSigCgt:");
+	pending &= ~ignored & (~blocked | bit(SIGKILL));
+	if (which == CALLER_END_SIGNALS)
+		return pending &
+		       (bit(SIGINT) | bit(SIGTERM) | bit(SIGHUP) | bit(SIGQUIT) | bit(SIGKILL));
+	/* What stops, goes on or reports a child ends no read; nor does what is ignored by default. */
+	harmless = bit(SIGCHLD) | bit(SIGSTOP) | bit(SIGTSTP) | bit(SIGTTIN) | bit(SIGTTOU) |
+		   bit(SIGCONT);
+	if (!(caught & bit(SIGURG)))
+		harmless |= bit(SIGURG);
+	if (!(caught & bit(SIGWINCH)))
+		harmless |= bit(SIGWINCH);
+	return pending & ~harmless;
+}

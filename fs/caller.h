@@ -1,0 +1,29 @@
+/* Who sent a request: the user, and the session that replies belong to. */
+#ifndef FS_CALLER_H
+#define FS_CALLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct caller {
+	pid_t tid; /* 0: outside our pid namespace */
+	uid_t uid;
+	pid_t sid; /* session (setsid), 0: unknown */
+	uint64_t
+		sid_start; /* start time of its leader in clock ticks: tells a reused number apart */
+};
+
+/* Look the session up in /proc (proc_pid_stat(5), fields 6 and 22). A few microseconds. */
+void caller_read(pid_t tid, uid_t uid, struct caller *ret);
+
+/* Which signals end a wait? */
+enum caller_signals {
+	CALLER_ANY_SIGNAL, /* blocked reads and writes: whatever would end a read(2) elsewhere */
+	CALLER_END_SIGNALS /* commands: SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGKILL */
+};
+/* FUSE sends one INTERRUPT for any signal, a stop, a child's end and a tracer too. Is one pending for this
+ * thread that counts? True when the thread has gone. Source: proc_pid_status(5), SigPnd, ShdPnd, SigBlk, SigIgn, SigCgt. */
+bool caller_has_signal(pid_t tid, enum caller_signals which);
+
+#endif

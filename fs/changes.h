@@ -1,0 +1,21 @@
+/* What happens below reaches the mount here: containers and images that changed, events, wake-ups.
+ */
+#ifndef FS_CHANGES_H
+#define FS_CHANGES_H
+
+#include "fs/fs.h"
+
+struct changes;
+
+struct changes *changes_new(struct fs *fs);
+void changes_free(struct changes *changes);
+
+/* The callbacks; arg is the struct fs. */
+void changes_on_container(void *arg, uint64_t key);
+void changes_on_image(void *arg, const char *action, const char *image_id, const char *name);
+void changes_on_event(void *arg);
+const char *changes_find_image_user(void *arg, const char *image_id);
+/* struct park's: on the waker's thread. */
+void changes_on_wake(void *arg, uint64_t key);
+
+#endif

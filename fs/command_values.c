@@ -1,0 +1,295 @@
+/* Options of create and run whose value is a small language of its own: ports,
+ * mounts, limits, policies. The grammar is Docker's; the values that come out are
+ * checked with the rest of the configuration.
+ */
+#include "fs/command_private.h"
+
+#include "base/num.h"
+#include "runtime/portspec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- ports ---------------------------------------------------------------- */
+
+/* A range of a few bytes names thousands of ports, and a command has room for
+ * thousands of ranges. One protocol's worth is more than anybody publishes. */
+#define PORTS_MAX 65536
+
+static int count_ports(struct command *command, const struct portspec *ports, struct error *err)
+{
+	command->port_count += ports->last - ports->first + 1;
+	if (command->port_count > PORTS_MAX)
+		return error_set(err, EINVAL, "more than %d ports in one command", PORTS_MAX);
+	return 0;
+}
+
+/* [ADDRESS:][HOSTPORT:]PORT[/PROTOCOL], taken apart. */
+struct publish {
+	char *address;                  /* "" when not given */
+	char *host;                     /* "" when not given */
+	char *port;                     /* with the protocol */
+	unsigned host_first, host_last; /* 0: any */
+	struct portspec spec;
+};
+
+/* Cut at the last colon; what is behind it, or NULL. */
+static char *cut_last(char *text)
+{
+	char *colon = strrchr(text, ':');
+
+	if (!colon)
+		return NULL;
+	*colon = '\0';
+	return colon + 1;
+}
+
+/* Take text apart in place. False when it has too many parts. */
+static bool split_publish(char *text, struct publish *ret)
+{
+	size_t len;
+
+	*ret = (struct publish){ .address = text + strlen(text) };
+	ret->host = ret->address;
+	ret->port = cut_last(text);
+	if (!ret->port) {
+		ret->port = text;
+		return true;
+	}
+	ret->host = cut_last(text);
+	if (!ret->host) {
+		ret->host = text;
+		return true;
+	}
+	ret->address = text;
+	len = strlen(text);
+	if (text[0] == '[' && len > 2 && text[len - 1] == ']') {
+		text[len - 1] = '\0';
+		ret->address++;
+		return true;
+	}
+	/* More colons are an IPv6 address without its brackets, or nonsense. */
+	return strchr(text, ':') == NULL;
+}
+
+/* Ports of host and container must go together. */
+static int check_publish(struct publish *publish, struct error *err)
+{
+	unsigned ports, hosts;
+	int ret = portspec_parse(publish->port, &publish->spec, err);
+
+	if (ret < 0 || *publish->host == '\0' || strcmp(publish->host, "0") == 0)
+		return ret;
+	if (portspec_parse_range(publish->host, strlen(publish->host), &publish->host_first,
+				 &publish->host_last) < 0)
+		return error_set(err, EINVAL, "'%s' is not a port from 1 to 65535", publish->host);
+	ports = publish->spec.last - publish->spec.first;
+	hosts = publish->host_last - publish->host_first;
+	if (ports != 0 && ports != hosts)
+		return error_set(err, EINVAL, "the ranges %s and %s differ in length",
+				 publish->host, publish->port);
+	return 0;
+}
+
+/* The host's side of one port: one port of a range, a range to choose from, or "". */
+static void render_host_port(const struct publish *publish, unsigned offset, char ret_text[16])
+{
+	if (publish->host_first == 0)
+		ret_text[0] = '\0';
+	else if (publish->spec.first == publish->spec.last &&
+		 publish->host_first != publish->host_last)
+		snprintf(ret_text, 16, "%u-%u", publish->host_first, publish->host_last);
+	else
+		snprintf(ret_text, 16, "%u", publish->host_first + offset);
+}
+
+static int expose_port(struct command *command, const char *port, struct error *err)
+{
+	return command_set_member(command, false, "ExposedPorts", port, json_object(), err);
+}
+
+static int publish_port(struct command *command, const struct publish *publish, unsigned offset,
+			struct error *err)
+{
+	json_t *binding, *bindings;
+	char port[PORTSPEC_SIZE], host_port[16];
+	int ret;
+
+	portspec_render(&publish->spec, publish->spec.first + offset, port);
+	render_host_port(publish, offset, host_port);
+	ret = expose_port(command, port, err);
+	if (ret == 0)
+		ret = command_get_member(command, true, "PortBindings", port, true, &bindings, err);
+	if (ret < 0)
+		return ret;
+	binding = json_pack("{s:s, s:s}", "HostIp", publish->address, "HostPort", host_port);
+	if (json_array_append_new(bindings, binding) < 0)
+		return error_set_sys(err, ENOMEM, "cannot publish %s", port);
+	return 0;
+}
+
+int command_take_publish(void *target, const struct option_spec *spec, const char *value,
+			 struct error *err)
+{
+	auto_free char *copy = strdup(value);
+	struct publish publish;
+	int ret;
+
+	(void)spec;
+	if (!copy)
+		return error_set_sys(err, ENOMEM, "cannot publish '%s'", value);
+	if (!split_publish(copy, &publish))
+		return error_set(err, EINVAL, "'%s' is not [ADDRESS:][HOSTPORT:]PORT[/PROTOCOL]",
+				 value);
+	ret = check_publish(&publish, err);
+	if (ret == 0)
+		ret = count_ports(target, &publish.spec, err);
+	for (unsigned i = 0; ret == 0 && i <= publish.spec.last - publish.spec.first; i++)
+		ret = publish_port(target, &publish, i, err);
+	return ret;
+}
+
+int command_take_expose(void *target, const struct option_spec *spec, const char *value,
+			struct error *err)
+{
+	struct portspec ports;
+	char port[PORTSPEC_SIZE];
+	int ret = portspec_parse(value, &ports, err);
+
+	(void)spec;
+	if (ret == 0)
+		ret = count_ports(target, &ports, err);
+	for (unsigned i = 0; ret == 0 && i <= ports.last - ports.first; i++) {
+		portspec_render(&ports, ports.first + i, port);
+		ret = expose_port(target, port, err);
+	}
+	return ret;
+}
+
+/* --- limits and policies -------------------------------------------------- */
+
+/* A number, -1 for none. */
+static int parse_limit(const char *text, json_t **ret, struct error *err)
+{
+	int64_t number;
+
+	if (num_parse_i64(text, -1, INT64_MAX, &number) < 0)
+		return error_set(err, EINVAL, "'%s' is not a limit; a number, or -1 for none",
+				 text);
+	*ret = json_integer(number);
+	return *ret ? 0 : error_set_sys(err, ENOMEM, "cannot take '%s'", text);
+}
+
+int command_take_ulimit(void *target, const struct option_spec *spec, const char *value,
+			struct error *err)
+{
+	auto_json json_t *name = NULL;
+	auto_json json_t *soft = NULL;
+	auto_json json_t *hard = NULL;
+	auto_free char *copy = strdup(value);
+	char *soft_text, *hard_text;
+	int ret;
+
+	if (!copy)
+		return error_set_sys(err, ENOMEM, "cannot take '%s'", value);
+	soft_text = strchr(copy, '=');
+	if (!soft_text)
+		return error_set(err, EINVAL, "'%s' is not NAME=SOFT[:HARD]", value);
+	*soft_text++ = '\0';
+	hard_text = strchr(soft_text, ':');
+	if (hard_text)
+		*hard_text++ = '\0';
+	ret = command_make_text(copy, &name, err);
+	if (ret == 0)
+		ret = parse_limit(soft_text, &soft, err);
+	if (ret == 0)
+		ret = parse_limit(hard_text ? hard_text : soft_text, &hard, err);
+	if (ret < 0)
+		return ret;
+	return command_append_json(
+		target, spec->host, spec->key,
+		json_pack("{s:O, s:O, s:O}", "Name", name, "Soft", soft, "Hard", hard), err);
+}
+
+int command_take_restart_policy(void *target, const struct option_spec *spec, const char *value,
+				struct error *err)
+{
+	auto_json json_t *name = NULL;
+	auto_free char *copy = strdup(value);
+	int64_t retries = 0;
+	char *count;
+	int ret;
+
+	if (!copy)
+		return error_set_sys(err, ENOMEM, "cannot take '%s'", value);
+	count = strchr(copy, ':');
+	if (count)
+		*count++ = '\0';
+	if (count && num_parse_i64(count, 0, INT32_MAX, &retries) < 0)
+		return error_set(err, EINVAL, "'%s' has no number of retries behind the colon",
+				 value);
+	ret = command_make_text(copy, &name, err);
+	if (ret < 0)
+		return ret;
+	/* Both members: a count that an earlier policy had must not stay. */
+	return command_set_json(
+		target, spec->host, spec->key,
+		json_pack("{s:O, s:I}", "Name", name, "MaximumRetryCount", (json_int_t)retries),
+		err);
+}
+
+/* --- mounts --------------------------------------------------------------- */
+
+/* One "key=value" or "key" of --mount. */
+static int take_mount_field(json_t *mount, char *field, struct error *err)
+{
+	static const struct {
+		const char *name, *member;
+	} known[] = {
+		{ "type", "Type" },          { "source", "Source" },
+		{ "src", "Source" },         { "target", "Target" },
+		{ "destination", "Target" }, { "dst", "Target" },
+		{ "readonly", NULL },        { "ro", NULL },
+	};
+	char *text = strchr(field, '=');
+	json_t *value = NULL;
+	size_t i = 0;
+	int ret = 0;
+
+	if (text)
+		*text++ = '\0';
+	while (i < sizeof(known) / sizeof(known[0]) && strcmp(known[i].name, field) != 0)
+		i++;
+	if (i == sizeof(known) / sizeof(known[0]))
+		return error_set(err, EINVAL, "unknown field '%s'", field);
+	if (known[i].member && !text)
+		return error_set(err, EINVAL, "field '%s' needs a value", field);
+	if (known[i].member)
+		ret = command_make_text(text, &value, err);
+	else if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		return error_set(err, EINVAL, "field '%s' is true or false", field);
+	else
+		value = json_boolean(!text || strcmp(text, "true") == 0);
+	if (ret < 0)
+		return ret;
+	if (json_object_set_new(mount, known[i].member ? known[i].member : "ReadOnly", value) < 0)
+		return error_set_sys(err, ENOMEM, "cannot take '%s'", field);
+	return 0;
+}
+
+int command_take_mount(void *target, const struct option_spec *spec, const char *value,
+		       struct error *err)
+{
+	auto_json json_t *mount = json_pack("{s:s}", "Type", "volume");
+	auto_free char *copy = strdup(value);
+	char *rest = copy, *field;
+	int ret = 0;
+
+	if (!mount || !copy)
+		return error_set_sys(err, ENOMEM, "cannot take '%s'", value);
+	while (ret == 0 && (field = strsep(&rest, ",")))
+		ret = take_mount_field(mount, field, err);
+	if (ret < 0)
+		return ret;
+	return command_append_json(target, spec->host, spec->key, steal_ptr(&mount), err);
+}

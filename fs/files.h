@@ -1,0 +1,61 @@
+/* The classes of files, each in a .c of its own: what opening, reading, writing, polling and
+ * closing one of them means. Called by fs/ops_file.c on the threads that receive requests: nothing here
+ * waits, all of it answers or hands on.
+ */
+#ifndef FS_FILES_H
+#define FS_FILES_H
+
+#include "fs/handle.h"
+#include "fs/work.h"
+
+/* --- ctl (fs/ctlfile.c): commands in, reply out --- */
+void ctlfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
+		   uint64_t offset, uint64_t owner);
+/* A FLUSH by who wrote last: the unfinished line is carried out. */
+void ctlfile_flush(fuse_req_t req, struct handle *handle, uint64_t owner);
+
+/* --- config (fs/configfile.c): a JSON object, merged in when it is complete --- */
+void configfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
+		      uint64_t offset, uint64_t owner);
+void configfile_flush(fuse_req_t req, struct handle *handle);
+
+/* --- images being written (fs/importfile.c) --- */
+struct imports *imports_new(void);
+void imports_free(struct imports *imports);
+void importfile_create(fuse_req_t req, uint64_t parent, const char *name,
+		       const struct fuse_file_info *fi);
+void importfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
+		      uint64_t offset, uint64_t owner);
+void importfile_truncate(fuse_req_t req, struct handle *handle, uint64_t size);
+void importfile_flush(fuse_req_t req, struct handle *handle, uint64_t owner);
+void importfile_release(struct handle *handle);
+
+/* --- follow, attach, wait, events (fs/stream.c) --- */
+/* Fill in a new handle. 0 or -errno with a sentence. */
+int stream_open(struct handle *handle, struct error *err);
+/* Make again what a former engine had of it. */
+void stream_restore(struct handle *handle);
+void stream_read(fuse_req_t req, struct handle *handle, size_t size, uint64_t offset);
+void stream_release(struct handle *handle);
+/* Would a read be answered at once? Also for logs. */
+bool stream_is_ready(struct handle *handle);
+/* A container changed: keep the end of its run for the handle. */
+void stream_note_change(struct handle *handle);
+
+/* --- stdin and attach, the writing side (fs/stdinfile.c) --- */
+struct inputs *inputs_new(void);
+void inputs_free(struct inputs *inputs);
+void stdinfile_open(struct handle *handle);
+void stdinfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
+		     bool nonblocking);
+void stdinfile_release(struct handle *handle);
+
+/* --- growth of logs (fs/logwatch.c) --- */
+/* Wakes fs->park by the container's key while somebody waits. */
+int logwatch_new(struct fs *fs, struct logwatch **ret, struct error *err);
+void logwatch_free(struct logwatch *watch);
+/* Counted per container; the handle's `watching` says whether it counts. */
+void logwatch_add(struct handle *handle);
+void logwatch_remove(struct handle *handle);
+
+#endif

@@ -1,0 +1,24 @@
+/* Telling the kernel that a name which it keeps means something else now.
+ *
+ * The kernel takes the directory's lock for that, which it also holds while a mkdir or rmdir waits for its
+ * answer: so this has a thread of its own. A command's write waits until what it changed has been told; a directory
+ * operation never does, for the kernel sees to its name itself.
+ */
+#ifndef FS_INVALIDATE_H
+#define FS_INVALIDATE_H
+
+#include "fs/channel.h"
+
+#include <stdint.h>
+
+struct invalidator;
+
+/* NULL: no memory or thread. */
+struct invalidator *invalidator_new(struct channel *channel);
+void invalidator_free(struct invalidator *invalidator);
+/* The name in that directory; only queues. */
+void invalidate_entry(struct invalidator *invalidator, uint64_t dir, const char *name);
+/* Until all that was queued before has been told. Not from a thread that receives requests. */
+void invalidate_wait(struct invalidator *invalidator);
+
+#endif

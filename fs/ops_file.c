@@ -1,0 +1,258 @@
+/* Open files: what each class does lies in fs/files.h; here is only who is asked.
+ */
+#include "fs/ops.h"
+
+#include "fs/files.h"
+#include "fs/names.h"
+
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int check_access(const struct tree_row *row, int flags, struct error *err)
+{
+	int access = flags & O_ACCMODE;
+
+	if (!row)
+		return error_set(err, ESTALE, "this file is known no more");
+	/* The kernel lets root past the mode. */
+	if (access != O_RDONLY && !(row->mode & 0200))
+		return error_set(err, EACCES, "'%s' is read-only", row->name);
+	if (access != O_WRONLY && !(row->mode & 0400))
+		return error_set(err, EACCES, "'%s' is write-only", row->name);
+	if (row->class == FILE_IMPORT)
+		return error_set(err, EBUSY, "the image is being written by another");
+	return 0;
+}
+
+static int prepare(struct handle *handle, struct error *err)
+{
+	switch (handle->row->class) {
+	case FILE_STREAM: {
+		int r = stream_open(handle, err);
+
+		if (r == 0 && handle->row->kind == NODE_C_ATTACH)
+			stdinfile_open(handle);
+		return r;
+	}
+	case FILE_STDIN: {
+		AUTO(container_view_unref) struct container_view *view = NULL;
+
+		if (!handle->container)
+			return error_set(err, ENOENT, "the container has been removed");
+		view = container_get_view(handle->container);
+		handle->head->run = view->run;
+		stdinfile_open(handle);
+		return 0;
+	}
+	default:
+		return 0;
+	}
+}
+
+/* attach and stdin without a file position: else reading and writing one descriptor at once is a deadlock
+ * on the position's lock. libfuse 3.14 has no field for FOPEN_STREAM. */
+static int reply_stream(fuse_req_t req, struct handle *handle)
+{
+	struct fuse_open_out out = { .fh = handle_get_fh(handle),
+				     .open_flags = FOPEN_DIRECT_IO | FOPEN_STREAM };
+
+	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
+}
+
+static int reply_open(fuse_req_t req, struct handle *handle, struct fuse_file_info *fi)
+{
+	enum node_kind kind = handle->row->kind;
+
+	if (kind == NODE_C_ATTACH || kind == NODE_C_STDIN || kind == NODE_EVENTS)
+		return reply_stream(req, handle);
+	fi->fh = handle_get_fh(handle);
+	fi->direct_io = 1;
+	return fuse_reply_open(req, fi);
+}
+
+static void end_handle(struct handle *handle)
+{
+	if (handle->row->class == FILE_STDIN || handle->row->kind == NODE_C_ATTACH)
+		stdinfile_release(handle);
+	if (handle->row->class == FILE_STREAM || handle->row->class == FILE_LOG)
+		stream_release(handle);
+	if (handle->row->class == FILE_IMPORT)
+		importfile_release(handle);
+	handle_release(handle);
+}
+
+void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	AUTO(handle_unref) struct handle *handle = NULL;
+	struct error err = ERROR_INIT;
+	struct caller caller;
+	int r = check_access(tree_get_row(node_get_kind(ino)), fi->flags, &err);
+
+	fs_read_caller(req, &caller);
+	if (r == 0)
+		r = handle_new(fs, ino, (unsigned)fi->flags, &caller, &handle, &err);
+	if (r == 0) {
+		r = prepare(handle, &err);
+		if (r < 0)
+			handle->released = true;
+	}
+	if (r < 0) {
+		fs_reply_error(req, &err);
+		return;
+	}
+	handle_publish(handle_ref(handle));
+	/* The opener was killed meanwhile: no RELEASE will come. */
+	if (reply_open(req, handle, fi) == -ENOENT)
+		end_handle(handle);
+}
+
+static void read_text(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
+{
+	AUTO(node_text_unref) struct node_text *text = handle_get_text(handle);
+	auto_free char *buf = malloc(size ? size : 1);
+
+	if (!text || !buf) {
+		fuse_reply_err(req, buf ? EIO : ENOMEM);
+		return;
+	}
+	fuse_reply_buf(req, buf, node_text_read(text, (uint64_t)offset, buf, size));
+}
+
+static void read_log(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
+{
+	auto_free char *buf = malloc(size ? size : 1);
+	struct error err = ERROR_INIT;
+	ssize_t got;
+
+	if (!buf || !handle->text || !handle->text->log) {
+		fuse_reply_err(req, buf ? EIO : ENOMEM);
+		return;
+	}
+	got = logview_read(handle->text->log, (uint64_t)offset, buf, size, &err);
+	if (got < 0) {
+		fs_reply_error(req, &err);
+		return;
+	}
+	handle->head->cursor = (uint64_t)offset + (uint64_t)got;
+	fuse_reply_buf(req, buf, (size_t)got);
+}
+
+void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	AUTO(handle_unref) struct handle *handle = handle_get(fs_of(req), fi->fh);
+
+	(void)ino;
+	if (!handle) {
+		fuse_reply_err(req, EIO);
+		return;
+	}
+	switch (handle->row->class) {
+	case FILE_TEXT:
+	case FILE_CTL:
+	case FILE_CONFIG:
+		read_text(req, handle, size, offset);
+		break;
+	case FILE_LOG:
+		read_log(req, handle, size, offset);
+		break;
+	case FILE_STREAM:
+		stream_read(req, handle, size, (uint64_t)offset);
+		break;
+	default:
+		fuse_reply_err(req, EACCES);
+		break;
+	}
+}
+
+void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t offset,
+	       struct fuse_file_info *fi)
+{
+	AUTO(handle_unref) struct handle *handle = handle_get(fs_of(req), fi->fh);
+	uint64_t at = (uint64_t)offset;
+
+	(void)ino;
+	if (!handle) {
+		fuse_reply_err(req, EIO);
+		return;
+	}
+	switch (handle->row->class) {
+	case FILE_CTL:
+		ctlfile_write(req, handle, buf, size, at, fi->lock_owner);
+		break;
+	case FILE_CONFIG:
+		configfile_write(req, handle, buf, size, at, fi->lock_owner);
+		break;
+	case FILE_IMPORT:
+		importfile_write(req, handle, buf, size, at, fi->lock_owner);
+		break;
+	case FILE_STDIN:
+	case FILE_STREAM:
+		stdinfile_write(req, handle, buf, size, fi->flags & O_NONBLOCK);
+		break;
+	default:
+		fuse_reply_err(req, EACCES);
+		break;
+	}
+}
+
+void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	AUTO(handle_unref) struct handle *handle = handle_get(fs_of(req), fi->fh);
+
+	(void)ino;
+	if (handle && handle->row->class == FILE_CTL)
+		ctlfile_flush(req, handle, fi->lock_owner);
+	else if (handle && handle->row->class == FILE_CONFIG)
+		configfile_flush(req, handle);
+	else if (handle && handle->row->class == FILE_IMPORT)
+		importfile_flush(req, handle, fi->lock_owner);
+	else
+		fuse_reply_err(req, 0);
+}
+
+void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	AUTO(handle_unref) struct handle *handle = handle_get(fs_of(req), fi->fh);
+
+	(void)ino;
+	if (handle)
+		end_handle(handle);
+	fuse_reply_err(req, 0);
+}
+
+/* Everything that a write's answer promised is kept by then. */
+void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	(void)ino, (void)datasync, (void)fi;
+	fuse_reply_err(req, 0);
+}
+
+void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct fuse_pollhandle *poll_handle)
+{
+	AUTO(handle_unref) struct handle *handle = handle_get(fs_of(req), fi->fh);
+	bool waits;
+
+	(void)ino;
+	if (!handle) {
+		if (poll_handle)
+			fuse_pollhandle_destroy(poll_handle);
+		fuse_reply_err(req, EIO);
+		return;
+	}
+	waits = handle->row->class == FILE_STREAM || handle->row->class == FILE_LOG;
+	if (poll_handle && waits) {
+		/* Before the look, so that what comes in between wakes it. */
+		handle->head->poll_kh = channel_get_poll_kh();
+		handle->head->polled = 1;
+		if (handle->row->class == FILE_LOG)
+			logwatch_add(handle);
+	}
+	if (poll_handle)
+		fuse_pollhandle_destroy(poll_handle);
+	fuse_reply_poll(req, !waits || stream_is_ready(handle) ? POLLIN | POLLOUT : POLLOUT);
+}

@@ -1,0 +1,116 @@
+/* rmi and tag: commands that take names of images.
+ *
+ * A word that is a tag's name removes that tag; any other way to say an image (an
+ * id, the beginning of one) removes the image with its tag. The store knows no
+ * tickets, so the note is the number of the name at work.
+ */
+#include "fs/perform_private.h"
+
+#include "base/num.h"
+#include "runtime/ticket.h"
+
+#include <string.h>
+
+struct doomed {
+	char tag[GRAPH_NAME_SIZE]; /* "": the image itself */
+	char id[GRAPH_ID_SIZE];    /* "": gone since an earlier engine began */
+};
+
+static const struct tag *find_tag(const struct graph_snapshot *snapshot, const char *name)
+{
+	for (size_t i = 0; i < snapshot->tag_count; i++) {
+		if (strcmp(snapshot->tags[i].name, name) == 0)
+			return &snapshot->tags[i];
+	}
+	return NULL;
+}
+
+static int resolve(struct graph *graph, const char *word, struct doomed *ret, struct error *err)
+{
+	AUTO(graph_snapshot_unref) struct graph_snapshot *snapshot = graph_get_snapshot(graph);
+	AUTO(image_unref) struct image *image = NULL;
+	const struct tag *tag = NULL;
+
+	*ret = (struct doomed){ .tag = "" };
+	if (graph_parse_name(word, ret->tag, NULL) == 0)
+		tag = find_tag(snapshot, ret->tag);
+	if (tag) {
+		memcpy(ret->id, tag->image->id, sizeof(ret->id));
+		return 0;
+	}
+	ret->tag[0] = '\0';
+	image = graph_find_image(graph, word, err);
+	if (!image)
+		return -err->code;
+	memcpy(ret->id, image->id, sizeof(ret->id));
+	return 0;
+}
+
+/* Where an earlier engine was. */
+static size_t find_begun(const struct job *job)
+{
+	uint64_t begun = 0;
+
+	if (perform_was_begun(job))
+		num_parse_u64(job->context->ticket->note, 0, job->command->target_count, &begun);
+	return (size_t)begun;
+}
+
+static int resolve_all(const struct job *job, struct doomed *doomed, size_t begun,
+		       struct error *err)
+{
+	for (size_t i = begun; i < job->command->target_count; i++) {
+		int ret = resolve(job->context->graph, job->command->targets[i], &doomed[i], err);
+
+		if (ret == 0)
+			continue;
+		if (ret != -ENOENT || i != begun || !perform_was_begun(job))
+			return ret;
+		error_clear(err);
+	}
+	return 0;
+}
+
+static int remove_one(const struct job *job, const struct doomed *doomed, struct error *err)
+{
+	struct graph *graph = job->context->graph;
+
+	if (doomed->id[0] == '\0')
+		return 0;
+	if (doomed->tag[0])
+		return graph_untag(graph, doomed->tag, NULL, err);
+	return graph_remove_image(graph, doomed->id, job->command->force, err);
+}
+
+int perform_rmi(const struct job *job, struct error *err)
+{
+	const struct command *command = job->command;
+	auto_free struct doomed *doomed = calloc(command->target_count, sizeof(*doomed));
+	size_t begun = find_begun(job);
+	int ret;
+
+	if (!doomed)
+		return error_set_sys(err, ENOMEM, "cannot look up the names");
+	ret = resolve_all(job, doomed, begun, err);
+	for (size_t i = 0; i < begun && ret == 0; i++)
+		perform_append_name(job, command->targets[i]);
+	for (size_t i = begun; ret == 0 && i < command->target_count; i++) {
+		ticket_note(job->context->ticket, "%zu", i);
+		ret = remove_one(job, &doomed[i], err);
+		if (ret == 0)
+			perform_append_name(job, command->targets[i]);
+	}
+	return ret;
+}
+
+int perform_tag(const struct job *job, struct error *err)
+{
+	const struct command *command = job->command;
+	AUTO(image_unref)
+	struct image *image = graph_find_image(job->context->graph, command->image, err);
+
+	/* To do it again changes nothing, so a resumed one needs no care. */
+	if (!image)
+		return -err->code;
+	return graph_tag(job->context->graph, image, command->name, command->force, err);
+}

@@ -1,0 +1,34 @@
+/* What the parts of perform share. Private to perform*.c. */
+#ifndef FS_PERFORM_PRIVATE_H
+#define FS_PERFORM_PRIVATE_H
+
+#include "fs/perform.h"
+
+struct job {
+	const struct perform_context *context;
+	const struct command *command;
+	struct strbuf *reply;
+};
+
+/* Each carries one kind of command out: 0, or -errno with a sentence without the command's word. */
+int perform_create(const struct job *job, struct error *err); /* create, run */
+int perform_import(const struct job *job, struct error *err);
+int perform_containers(const struct job *job,
+		       struct error *err); /* all that take containers' names */
+int perform_rmi(const struct job *job, struct error *err);
+int perform_tag(const struct job *job, struct error *err);
+int perform_ps(const struct job *job, struct error *err);
+int perform_images(const struct job *job, struct error *err);
+int perform_history(const struct job *job, struct error *err);
+int perform_inspect(const struct job *job, struct error *err);
+int perform_info(const struct job *job, struct error *err);
+int perform_version(const struct job *job, struct error *err);
+
+/* The engine's verbs begin their sentences with their own word; take it off. */
+void perform_strip_word(struct error *err, const char *word);
+/* Append a name to the reply when the command had several. */
+void perform_append_name(const struct job *job, const char *name);
+/* Has an earlier engine begun this command, and come as far as to note something? */
+bool perform_was_begun(const struct job *job);
+
+#endif

@@ -1,0 +1,312 @@
+/* Texts about images: the table of all, an image's history, tags and layers.
+ *
+ * An image that no tag points at has a row of its own with <none>. There are no
+ * intermediate images here, which docker images -a would add.
+ */
+#include "fs/render_private.h"
+
+#include "base/clock.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE "<none>"
+#define CREATED_BY_CHARS 45 /* docker history cuts the command here */
+#define MOST_HISTORY 4096   /* an image of 127 layers, the most there may be, has a tenth of it */
+
+/* --- the table of images --------------------------------------------------------- */
+
+struct image_row {
+	const struct image *image;
+	const char *name; /* "repository:tag"; NULL: no tag */
+};
+
+static int compare_pointers(const void *a, const void *b)
+{
+	uintptr_t left = (uintptr_t) * (const struct image *const *)a;
+	uintptr_t right = (uintptr_t) * (const struct image *const *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* Newest first, then by tag; those without a tag last, by id. */
+static int compare_rows(const void *a, const void *b)
+{
+	const struct image_row *left = a, *right = b;
+
+	if (left->image->created_ns != right->image->created_ns)
+		return left->image->created_ns < right->image->created_ns ? 1 : -1;
+	if (left->name && right->name)
+		return strcmp(left->name, right->name);
+	if (left->name || right->name)
+		return left->name ? -1 : 1;
+	return strcmp(left->image->id, right->image->id);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const struct image_row *left = a, *right = b;
+
+	if (left->image->created_ns != right->image->created_ns)
+		return left->image->created_ns < right->image->created_ns ? 1 : -1;
+	return strcmp(left->image->id, right->image->id);
+}
+
+static size_t get_repository_len(const char *name)
+{
+	const char *colon = strrchr(name, ':');
+
+	return colon ? (size_t)(colon - name) : strlen(name);
+}
+
+/* A pattern is for the repository, or for all of the name; a slash is matched by a slash only. */
+static bool matches(const char *name, const char *pattern)
+{
+	char repository[GRAPH_NAME_SIZE];
+	size_t len = get_repository_len(name);
+
+	if (!pattern || fnmatch(pattern, name, FNM_PATHNAME) == 0)
+		return true;
+	if (len >= sizeof(repository))
+		return false;
+	memcpy(repository, name, len);
+	repository[len] = '\0';
+	return fnmatch(pattern, repository, FNM_PATHNAME) == 0;
+}
+
+/* Images of the snapshot without a tag, into rows. */
+static size_t add_untagged(const struct graph_snapshot *snapshot, struct image_row *rows,
+			   const struct image **tagged)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < snapshot->tag_count; i++)
+		tagged[i] = snapshot->tags[i].image;
+	qsort(tagged, snapshot->tag_count, sizeof(const struct image *), compare_pointers);
+	for (size_t i = 0; i < snapshot->image_count; i++) {
+		const struct image *image = snapshot->images[i];
+
+		if (!bsearch(&image, tagged, snapshot->tag_count, sizeof(const struct image *),
+			     compare_pointers))
+			rows[count++] = (struct image_row){ .image = image, .name = NULL };
+	}
+	return count;
+}
+
+/* All rows, not sorted: a heap array, NULL when memory ran out. */
+static struct image_row *make_rows(const struct graph_snapshot *snapshot, const char *pattern,
+				   size_t *ret_count)
+{
+	size_t most = snapshot->tag_count + snapshot->image_count;
+	auto_free struct image_row *rows = calloc(most + 1, sizeof(*rows));
+	auto_free const struct image **tagged =
+		calloc(snapshot->tag_count + 1, sizeof(const struct image *));
+	size_t count = 0;
+
+	if (!rows || !tagged)
+		return NULL;
+	for (size_t i = 0; i < snapshot->tag_count; i++) {
+		const struct tag *tag = &snapshot->tags[i];
+
+		if (matches(tag->name, pattern))
+			rows[count++] =
+				(struct image_row){ .image = tag->image, .name = tag->name };
+	}
+	/* What has no name matches no pattern. */
+	if (!pattern)
+		count += add_untagged(snapshot, rows + count, tagged);
+	*ret_count = count;
+	return steal_ptr(&rows);
+}
+
+static void append_image_row(struct strbuf *out, const struct image_row *row, bool no_trunc,
+			     int64_t now_ns)
+{
+	size_t len = row->name ? get_repository_len(row->name) : 0;
+
+	if (row->name) {
+		strbuf_append_escaped(out, row->name, len);
+		strbuf_append_char(out, '\t');
+		render_append_text(out, row->name[len] ? row->name + len + 1 : NONE);
+	} else {
+		strbuf_append_str(out, NONE "\t" NONE);
+	}
+	strbuf_append_char(out, '\t');
+	render_append_id(out, row->image->id, "sha256:", no_trunc);
+	strbuf_append_char(out, '\t');
+	render_append_ago(out, row->image->created_ns, now_ns);
+	strbuf_append_char(out, '\t');
+	render_append_size(out, row->image->size_bytes);
+	strbuf_append_char(out, '\n');
+}
+
+/* Each id once, though it may have many tags. */
+static void append_ids(struct strbuf *out, struct image_row *rows, size_t count, bool no_trunc)
+{
+	qsort(rows, count, sizeof(*rows), compare_ids);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0 && strcmp(rows[i].image->id, rows[i - 1].image->id) == 0)
+			continue;
+		render_append_id(out, rows[i].image->id, "sha256:", no_trunc);
+		strbuf_append_char(out, '\n');
+	}
+}
+
+void render_images(const struct graph_snapshot *snapshot,
+		   const struct render_images_options *options, int64_t now_ns, struct strbuf *out)
+{
+	AUTO(strbuf_deinit) struct strbuf lines = STRBUF_INIT;
+	size_t count = 0;
+	auto_free struct image_row *rows = make_rows(snapshot, options->pattern, &count);
+
+	if (!rows) {
+		out->oom = true;
+		return;
+	}
+	if (options->quiet) {
+		append_ids(out, rows, count, options->no_trunc);
+		return;
+	}
+	qsort(rows, count, sizeof(*rows), compare_rows);
+	strbuf_append_str(&lines, "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\n");
+	for (size_t i = 0; i < count; i++)
+		append_image_row(&lines, &rows[i], options->no_trunc, now_ns);
+	render_append_table(out, &lines);
+}
+
+/* --- one image --------------------------------------------------------------------- */
+
+/* A step's own bytes: unpacked if the image has one layer, else the layer's as it came, which is
+ * what the manifest knows. */
+static int64_t get_layer_size(const struct image *image, size_t layer)
+{
+	const json_t *layers = json_get_array(image->manifest, "layers");
+
+	if (image->layer_count == 1)
+		return image->size_bytes;
+	return json_get_int(json_array_get(layers, layer), "size", 0);
+}
+
+static void append_step_id(struct strbuf *out, const struct image *image, bool newest,
+			   bool no_trunc)
+{
+	/* Only the image as a whole has an id. */
+	if (newest)
+		render_append_id(out, image->id, "sha256:", no_trunc);
+	else
+		strbuf_append_str(out, "<missing>");
+}
+
+static void append_created_by(struct strbuf *out, const char *created_by, bool no_trunc)
+{
+	AUTO(strbuf_deinit) struct strbuf cut = STRBUF_INIT;
+
+	if (no_trunc) {
+		render_append_text(out, created_by);
+		return;
+	}
+	render_append_cut(&cut, created_by, CREATED_BY_CHARS);
+	strbuf_append_escaped(out, strbuf_get_str(&cut), cut.len);
+	if (cut.oom)
+		out->oom = true;
+}
+
+/* The rest of a row, behind the id. */
+static void append_step(struct strbuf *out, const json_t *step, int64_t size_bytes, bool no_trunc,
+			int64_t now_ns)
+{
+	int64_t created_ns = 0;
+
+	if (clock_parse(json_get_str(step, "created", ""), &created_ns) < 0)
+		created_ns = 0;
+	strbuf_append_char(out, '\t');
+	render_append_ago(out, created_ns, now_ns);
+	strbuf_append_char(out, '\t');
+	append_created_by(out, json_get_str(step, "created_by", ""), no_trunc);
+	strbuf_append_char(out, '\t');
+	render_append_size(out, size_bytes);
+	strbuf_append_char(out, '\t');
+	render_append_text(out, json_get_str(step, "comment", ""));
+	strbuf_append_char(out, '\n');
+}
+
+/* Steps are kept oldest first; layers belong to those that are not empty, counted from the newest. */
+static void append_steps(struct strbuf *out, const struct image *image, const json_t *history,
+			 bool no_trunc, int64_t now_ns)
+{
+	size_t count = json_array_size(history);
+	size_t layer = image->layer_count;
+
+	for (size_t i = count; i > 0; i--) {
+		const json_t *step = json_array_get(history, i - 1);
+		int64_t size_bytes = 0;
+
+		if (count - i == MOST_HISTORY) {
+			strbuf_appendf(out, "<missing>\tN/A\t\t0B\t%zu older steps are not shown\n",
+				       i);
+			return;
+		}
+		if (!json_get_bool(step, "empty_layer", false) && layer > 0)
+			size_bytes = get_layer_size(image, --layer);
+		append_step_id(out, image, i == count, no_trunc);
+		append_step(out, step, size_bytes, no_trunc, now_ns);
+	}
+}
+
+/* Made without telling how: the image itself. */
+static void append_image_step(struct strbuf *out, const struct image *image, bool no_trunc,
+			      int64_t now_ns)
+{
+	append_step_id(out, image, true, no_trunc);
+	strbuf_append_char(out, '\t');
+	render_append_ago(out, image->created_ns, now_ns);
+	strbuf_append_str(out, "\t\t");
+	render_append_size(out, image->size_bytes);
+	strbuf_append_str(out, "\t\n");
+}
+
+static void append_step_ids(struct strbuf *out, const struct image *image, size_t count,
+			    bool no_trunc)
+{
+	for (size_t i = 0; i < count && i <= MOST_HISTORY; i++) {
+		append_step_id(out, image, i == 0, no_trunc);
+		strbuf_append_char(out, '\n');
+	}
+}
+
+void render_history(const struct image *image, bool quiet, bool no_trunc, int64_t now_ns,
+		    struct strbuf *out)
+{
+	AUTO(strbuf_deinit) struct strbuf lines = STRBUF_INIT;
+	const json_t *history = json_get_array(image->config, "history");
+	size_t count = json_array_size(history);
+
+	if (quiet) {
+		append_step_ids(out, image, count > 0 ? count : 1, no_trunc);
+		return;
+	}
+	strbuf_append_str(&lines, "IMAGE\tCREATED\tCREATED BY\tSIZE\tCOMMENT\n");
+	if (count > 0)
+		append_steps(&lines, image, history, no_trunc, now_ns);
+	else
+		append_image_step(&lines, image, no_trunc, now_ns);
+	render_append_table(out, &lines);
+}
+
+void render_image_tags(const struct image *image, const struct graph_snapshot *snapshot,
+		       struct strbuf *out)
+{
+	for (size_t i = 0; i < snapshot->tag_count; i++) {
+		if (strcmp(snapshot->tags[i].image->id, image->id) != 0)
+			continue;
+		render_append_text(out, snapshot->tags[i].name);
+		strbuf_append_char(out, '\n');
+	}
+}
+
+void render_image_layers(const struct image *image, struct strbuf *out)
+{
+	for (size_t i = 0; i < image->layer_count; i++)
+		strbuf_appendf(out, "sha256:%s\n", image->diff_ids[i]);
+}

@@ -1,0 +1,291 @@
+/* Puts the engine's parts together, serves until the mount ends, takes them apart.
+ *
+ * Order of making: what is called back into exists before what calls. The file system's own memory is found
+ * before the kernel is asked to send its requests again.
+ */
+#include "fs/server.h"
+
+#include "base/log.h"
+#include "base/path.h"
+#include "fs/changes.h"
+#include "fs/files.h"
+#include "fs/invalidate.h"
+#include "fs/ops.h"
+#include "fs/templink.h"
+#include "runtime/event.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define WORKERS_MAX 4096
+#define SERVE_THREADS 2
+
+void fs_read_caller(fuse_req_t req, struct caller *ret)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	caller_read(ctx->pid, ctx->uid, ret);
+}
+
+void fs_note_error(struct fs *fs, const struct caller *caller, const struct error *failure)
+{
+	log_info("uid %u pid %d: %s", (unsigned)caller->uid, (int)caller->tid, failure->msg);
+	sessions_put_error(fs->sessions, caller, failure);
+}
+
+void fs_reply_error(fuse_req_t req, const struct error *failure)
+{
+	struct caller caller;
+
+	fs_read_caller(req, &caller);
+	fs_note_error(fs_of(req), &caller, failure);
+	fuse_reply_err(req, failure->code);
+}
+
+/* --- making ------------------------------------------------------------------------ */
+
+struct server {
+	struct fs fs;
+	int run_fd;
+	int ready_fd;
+	pthread_t signal_thread;
+	sigset_t signals;
+	atomic_bool terminated;
+	atomic_bool ended;
+};
+
+/* Names the control groups of this root apart from another root's. */
+static void make_instance(const char *root, char ret[9])
+{
+	uint32_t hash = 2166136261U; /* FNV-1a, 32 bits */
+
+	for (const char *p = root; *p; p++)
+		hash = (hash ^ (uint32_t)(unsigned char)*p) * 16777619U;
+	snprintf(ret, 9, "%08x", hash);
+}
+
+static int open_graph(struct server *server, struct error *err)
+{
+	AUTO(strbuf_deinit) struct strbuf root = STRBUF_INIT;
+	struct graph_options options = { .on_change = changes_on_image,
+					 .find_user = changes_find_image_user,
+					 .arg = &server->fs };
+
+	strbuf_appendf(&root, "%s/images", server->fs.options->root);
+	if (strbuf_check(&root, err) < 0)
+		return -ENOMEM;
+	options.root = strbuf_get_str(&root);
+	return graph_open(&options, &server->fs.graph, err);
+}
+
+static int open_engine(struct server *server, struct error *err)
+{
+	char instance[9];
+	struct engine_options options = { .root = server->fs.options->root,
+					  .run = server->fs.options->run,
+					  .registry = server->fs.options->registry,
+					  .instance = instance,
+					  .graph = server->fs.graph,
+					  .events = server->fs.events,
+					  .on_change = changes_on_container,
+					  .arg = &server->fs };
+
+	make_instance(server->fs.options->root, instance);
+	return engine_open(&options, &server->fs.engine, err);
+}
+
+static int make_parts(struct server *server, struct error *err)
+{
+	struct fs *fs = &server->fs;
+	int r;
+
+	fs->workers = workers_new(WORKERS_MAX);
+	fs->nodes = nodes_new();
+	fs->inputs = inputs_new();
+	fs->imports = imports_new();
+	fs->templinks = templinks_new();
+	fs->changes = changes_new(fs);
+	fs->park = park_new(changes_on_wake, fs);
+	if (!fs->workers || !fs->nodes || !fs->inputs || !fs->imports || !fs->templinks ||
+	    !fs->changes || !fs->park)
+		return error_set(err, ENOMEM, "no memory to serve the mount");
+	r = logwatch_new(fs, &fs->logwatch, err);
+	if (r == 0)
+		r = sessions_open(fs->memory->sessions_fd, &fs->sessions, err);
+	if (r == 0)
+		r = requests_open(fs->memory->requests_fd, &fs->requests, err);
+	return r;
+}
+
+static void restore_handle(struct handle *handle)
+{
+	stream_restore(handle);
+	if (handle->row->class == FILE_STDIN || handle->row->kind == NODE_C_ATTACH)
+		stdinfile_open(handle);
+}
+
+static int make_mount(struct server *server, struct error *err)
+{
+	struct fs *fs = &server->fs;
+	int r = channel_open(fs->memory->fuse_fd, fs->memory->init_fd, &ops_table,
+			     sizeof(ops_table), fs, &fs->channel, err);
+
+	if (r < 0)
+		return r;
+	fs->invalidator = invalidator_new(fs->channel);
+	if (!fs->invalidator)
+		return error_set(err, ENOMEM, "no memory to serve the mount");
+	r = handles_open(fs, fs->memory->handles_fd, &fs->handles, err);
+	if (r == 0)
+		handles_visit_all(fs, restore_handle);
+	return r;
+}
+
+static int make(struct server *server, struct error *err)
+{
+	struct fs *fs = &server->fs;
+	int r;
+
+	server->run_fd = open(fs->options->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (server->run_fd < 0)
+		return error_set_sys(err, errno, "cannot open '%s'", fs->options->run);
+	r = make_parts(server, err);
+	if (r == 0)
+		r = events_open(server->run_fd, changes_on_event, fs, &fs->events, err);
+	if (r == 0)
+		r = open_graph(server, err);
+	if (r == 0)
+		r = open_engine(server, err);
+	return r == 0 ? make_mount(server, err) : r;
+}
+
+/* --- ending ------------------------------------------------------------------------- */
+
+/* Backwards; each part bears being none. Containers run on. */
+static void unmake(struct server *server)
+{
+	struct fs *fs = &server->fs;
+
+	if (fs->requests)
+		requests_cancel_all(fs->requests);
+	if (fs->workers)
+		workers_free(fs->workers);
+	park_free(fs->park);
+	fs->park = NULL;
+	if (fs->engine)
+		engine_close(fs->engine);
+	if (fs->graph)
+		graph_close(fs->graph);
+	if (fs->events)
+		events_close(fs->events);
+	logwatch_free(fs->logwatch);
+	if (fs->handles)
+		handles_close(fs->handles);
+	invalidator_free(fs->invalidator);
+	if (fs->channel)
+		channel_close(fs->channel);
+	requests_close(fs->requests);
+	sessions_close(fs->sessions);
+	changes_free(fs->changes);
+	templinks_free(fs->templinks);
+	imports_free(fs->imports);
+	inputs_free(fs->inputs);
+	nodes_free(fs->nodes);
+	if (server->run_fd >= 0)
+		close(server->run_fd);
+}
+
+/* --- serving ------------------------------------------------------------------------- */
+
+static void *wait_for_signal(void *arg)
+{
+	struct server *server = arg;
+	int signo;
+
+	while (sigwait(&server->signals, &signo) == 0) {
+		if (atomic_load(&server->ended))
+			break;
+		if (signo == SIGTERM || signo == SIGINT) {
+			atomic_store(&server->terminated, true);
+			channel_stop(server->fs.channel);
+			break;
+		}
+	}
+	return NULL;
+}
+
+/* Before any thread is made, so that all of them have these blocked. */
+static void block_signals(struct server *server)
+{
+	sigemptyset(&server->signals);
+	sigaddset(&server->signals, SIGTERM);
+	sigaddset(&server->signals, SIGINT);
+	sigaddset(&server->signals, SIGHUP);
+	sigaddset(&server->signals, SIGUSR2); /* our own, to end the thread */
+	pthread_sigmask(SIG_BLOCK, &server->signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* A sleeping poll is not sent again: everybody looks once more. */
+static void wake_poll(struct handle *handle)
+{
+	if (!handle->head->polled)
+		return;
+	handle->head->polled = 0;
+	channel_notify_poll(handle->fs->channel, handle->head->poll_kh);
+}
+
+static void on_ready(void *arg)
+{
+	struct server *server = arg;
+
+	if (channel_was_taken_over(server->fs.channel))
+		handles_visit_all(&server->fs, wake_poll);
+	if (write(server->ready_fd, "R", 1) < 0)
+		log_warn("cannot report that the mount answers");
+}
+
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int serve(struct server *server, struct error *err)
+{
+	int r;
+
+	if (pthread_create(&server->signal_thread, NULL, wait_for_signal, server) != 0)
+		return error_set(err, EAGAIN, "no thread to wait for signals");
+	r = channel_run(server->fs.channel, SERVE_THREADS, on_ready, server, err);
+	atomic_store(&server->ended, true);
+	pthread_kill(server->signal_thread, SIGUSR2);
+	pthread_join(server->signal_thread, NULL);
+	return r;
+}
+
+int server_run(const struct server_options *options, const struct server_memory *memory,
+	       int ready_fd, struct error *err)
+{
+	struct server server = { .run_fd = -1, .ready_fd = ready_fd };
+	int r;
+
+	server.fs.options = options;
+	server.fs.memory = memory;
+	raise_file_limit();
+	block_signals(&server);
+	r = make(&server, err);
+	if (r == 0)
+		r = serve(&server, err);
+	unmake(&server);
+	if (r < 0)
+		return SERVER_FAILED;
+	return atomic_load(&server.terminated) ? SERVER_TERMINATED : SERVER_UNMOUNTED;
+}

@@ -1,0 +1,295 @@
+/* Numbered slots in a memfd: see slots.h.
+ *
+ * Layout: one page with the shape; a state byte for each slot; the length and
+ * the room of each blob; the heads; then, at a page, max times SLOTS_BLOB_MAX
+ * bytes for the blobs, of which only what was written takes memory. All but the
+ * blobs is mapped.
+ *
+ * The writer can be killed between any two instructions, so the order of the
+ * stores is the transaction: a slot becomes used after its head was zeroed, a
+ * blob gets its length after its bytes, and a slot being freed is neither used
+ * nor free until its memory was given back; slots_open() finishes that.
+ *
+ * alloc_lock guards the step from free to used; whoever frees owns the slot. A
+ * blob's length and room are guarded by one of blob_locks. What heads mean, and
+ * who may change them when, is the caller's.
+ */
+#include "fs/slots.h"
+
+#include "base/path.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define MAGIC 0x736c6f7473303031U /* "slots001" */
+#define PAGE 4096U                /* of the layout; a larger machine page only wastes some */
+#define BLOB_LOCKS 16U
+
+enum state { FREE, USED, FREEING };
+
+struct shape {
+	_Atomic uint64_t magic; /* set last: without it the memory is new */
+	uint64_t head_size;
+	uint64_t max;
+};
+
+struct blob {
+	_Atomic uint32_t len; /* 0 while it is being replaced */
+	uint32_t room;        /* bytes from its start that may have memory */
+};
+
+struct slots {
+	int fd;
+	size_t head_size;
+	uint32_t max;
+	uint64_t blobs_at; /* offset in the file */
+	char *map;
+	atomic_uchar *states;
+	struct blob *blobs;
+	char *heads;
+	pthread_mutex_t alloc_lock;
+	uint32_t next; /* where to look first; guarded by alloc_lock */
+	pthread_mutex_t blob_locks[BLOB_LOCKS];
+};
+
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+	return (value + unit - 1) / unit * unit;
+}
+
+int slots_new_memory(const char *name, struct error *err)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	if (fd < 0)
+		return error_set_sys(err, errno, "cannot make the memory '%s'", name);
+	return fd;
+}
+
+/* Where the parts lie. The size of the mapped part is blobs_at. */
+static void lay_out(struct slots *s, uint64_t *ret_blobs, uint64_t *ret_heads)
+{
+	*ret_blobs = round_up(PAGE + s->max, sizeof(uint64_t));
+	*ret_heads = round_up(*ret_blobs + s->max * sizeof(struct blob), sizeof(uint64_t));
+	s->blobs_at = round_up(*ret_heads + (uint64_t)s->max * s->head_size, PAGE);
+}
+
+static int map_memory(struct slots *s, struct error *err)
+{
+	uint64_t blobs, heads;
+	struct stat st;
+	off_t size;
+
+	lay_out(s, &blobs, &heads);
+	size = (off_t)(s->blobs_at + (uint64_t)s->max * SLOTS_BLOB_MAX);
+	if (fstat(s->fd, &st) < 0)
+		return error_set_sys(err, errno, "cannot look at the memory of slots");
+	if (st.st_size != 0 && st.st_size != size)
+		return error_set(err, EINVAL, "the memory of slots has another layout");
+	if (st.st_size == 0 && ftruncate(s->fd, size) < 0)
+		return error_set_sys(err, errno, "cannot size the memory of slots");
+
+	s->map = mmap(NULL, s->blobs_at, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	if (s->map == MAP_FAILED) {
+		s->map = NULL;
+		return error_set_sys(err, errno, "cannot map the memory of slots");
+	}
+	s->states = (atomic_uchar *)(s->map + PAGE);
+	s->blobs = (struct blob *)(void *)(s->map + blobs);
+	s->heads = s->map + heads;
+	return 0;
+}
+
+static int check_shape(struct slots *s, struct error *err)
+{
+	struct shape *shape = (struct shape *)(void *)s->map;
+
+	if (atomic_load(&shape->magic) == 0) {
+		shape->head_size = s->head_size;
+		shape->max = s->max;
+		atomic_store(&shape->magic, MAGIC);
+	}
+	if (atomic_load(&shape->magic) != MAGIC || shape->head_size != s->head_size ||
+	    shape->max != s->max)
+		return error_set(err, EINVAL, "the memory of slots has another layout");
+	return 0;
+}
+
+static off_t get_blob_offset(const struct slots *s, uint32_t slot)
+{
+	return (off_t)(s->blobs_at + (uint64_t)slot * SLOTS_BLOB_MAX);
+}
+
+/* Give memory back from an offset in the blob to the end of its room. */
+static void trim_blob(struct slots *s, uint32_t slot, uint32_t from)
+{
+	struct blob *blob = &s->blobs[slot];
+	uint64_t start = round_up(from, PAGE);
+	uint64_t end = round_up(blob->room, PAGE);
+
+	if (end > start)
+		fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  get_blob_offset(s, slot) + (off_t)start, (off_t)(end - start));
+	blob->room = from;
+}
+
+/* The slot is FREEING: nobody else has it. One page is kept for the next user,
+ * most blobs are smaller than that. */
+static void finish_free(struct slots *s, uint32_t slot)
+{
+	pthread_mutex_t *lock = &s->blob_locks[slot % BLOB_LOCKS];
+
+	pthread_mutex_lock(lock);
+	atomic_store(&s->blobs[slot].len, 0);
+	if (s->blobs[slot].room > PAGE)
+		trim_blob(s, slot, 0);
+	pthread_mutex_unlock(lock);
+	atomic_store(&s->states[slot], FREE);
+}
+
+int slots_open(int fd, size_t head_size, uint32_t max, struct slots **ret, struct error *err)
+{
+	AUTO(slots_close) struct slots *s = NULL;
+	int r;
+
+	if (head_size == 0 || head_size % 8 != 0 || max == 0 || max == SLOTS_NONE)
+		return error_set(err, EINVAL, "slots of %zu bytes, %u of them, cannot be",
+				 head_size, max);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return error_set_sys(err, ENOMEM, "cannot open slots");
+	s->fd = fd;
+	s->head_size = head_size;
+	s->max = max;
+	pthread_mutex_init(&s->alloc_lock, NULL);
+	for (unsigned i = 0; i < BLOB_LOCKS; i++)
+		pthread_mutex_init(&s->blob_locks[i], NULL);
+
+	r = map_memory(s, err);
+	if (r == 0)
+		r = check_shape(s, err);
+	if (r < 0)
+		return r;
+	for (uint32_t slot = 0; slot < max; slot++)
+		if (atomic_load(&s->states[slot]) == FREEING)
+			finish_free(s, slot);
+	*ret = steal_ptr(&s);
+	return 0;
+}
+
+void slots_close(struct slots *s)
+{
+	if (!s)
+		return;
+	if (s->map)
+		munmap(s->map, s->blobs_at);
+	for (unsigned i = 0; i < BLOB_LOCKS; i++)
+		pthread_mutex_destroy(&s->blob_locks[i]);
+	pthread_mutex_destroy(&s->alloc_lock);
+	free(s);
+}
+
+static uint32_t find_free_locked(struct slots *s)
+{
+	for (uint32_t i = 0; i < s->max; i++) {
+		uint32_t slot = s->next;
+
+		s->next = slot + 1 < s->max ? slot + 1 : 0;
+		if (atomic_load(&s->states[slot]) == FREE)
+			return slot;
+	}
+	return SLOTS_NONE;
+}
+
+uint32_t slots_alloc(struct slots *s)
+{
+	uint32_t slot;
+
+	pthread_mutex_lock(&s->alloc_lock);
+	slot = find_free_locked(s);
+	if (slot != SLOTS_NONE) {
+		memset(s->heads + slot * s->head_size, 0, s->head_size);
+		atomic_store(&s->states[slot], USED);
+	}
+	pthread_mutex_unlock(&s->alloc_lock);
+	return slot;
+}
+
+static bool is_used(struct slots *s, uint32_t slot)
+{
+	return slot < s->max && atomic_load(&s->states[slot]) == USED;
+}
+
+void slots_free(struct slots *s, uint32_t slot)
+{
+	unsigned char used = USED;
+
+	/* Two threads that free one slot: one of them does. */
+	if (slot < s->max && atomic_compare_exchange_strong(&s->states[slot], &used, FREEING))
+		finish_free(s, slot);
+}
+
+void *slots_get_head(struct slots *s, uint32_t slot)
+{
+	return is_used(s, slot) ? s->heads + slot * s->head_size : NULL;
+}
+
+uint32_t slots_find_next(struct slots *s, uint32_t from)
+{
+	for (uint32_t slot = from; slot < s->max; slot++)
+		if (is_used(s, slot))
+			return slot;
+	return SLOTS_NONE;
+}
+
+int slots_put_blob(struct slots *s, uint32_t slot, const void *bytes, size_t len)
+{
+	pthread_mutex_t *lock = &s->blob_locks[slot % BLOB_LOCKS];
+	struct blob *blob;
+	int r;
+
+	if (!is_used(s, slot))
+		return -EINVAL;
+	if (len > SLOTS_BLOB_MAX)
+		return -E2BIG;
+
+	blob = &s->blobs[slot];
+	pthread_mutex_lock(lock);
+	atomic_store(&blob->len, 0);
+	if (blob->room < len)
+		blob->room = (uint32_t)len;
+	r = path_pwrite_all(s->fd, bytes, len, get_blob_offset(s, slot));
+	if (r == 0)
+		atomic_store(&blob->len, (uint32_t)len);
+	trim_blob(s, slot, r == 0 ? (uint32_t)len : 0);
+	pthread_mutex_unlock(lock);
+	return r;
+}
+
+size_t slots_get_blob_len(struct slots *s, uint32_t slot)
+{
+	return is_used(s, slot) ? atomic_load(&s->blobs[slot].len) : 0;
+}
+
+ssize_t slots_read_blob(struct slots *s, uint32_t slot, void *buf, size_t len, uint64_t offset)
+{
+	pthread_mutex_t *lock = &s->blob_locks[slot % BLOB_LOCKS];
+	ssize_t n = 0;
+	size_t have;
+
+	if (!is_used(s, slot))
+		return -EINVAL;
+	pthread_mutex_lock(lock);
+	have = atomic_load(&s->blobs[slot].len);
+	if (offset < have) {
+		if (len > have - offset)
+			len = (size_t)(have - offset);
+		n = path_pread_full(s->fd, buf, len, get_blob_offset(s, slot) + (off_t)offset);
+	}
+	pthread_mutex_unlock(lock);
+	return n;
+}

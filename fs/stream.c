@@ -1,0 +1,320 @@
+/* Reads that wait. Each is one attempt that either gives bytes or the end, or says "not yet"; the first
+ * is made at once, later ones by the waker. What a stream is about (the run, where it began) is fixed at the open
+ * and kept in the head.
+ *
+ * attach and events have no offset of their own in the kernel: their cursor moves with each answered
+ * read. A read that is sent again because the engine died before its answer arrived gets the same bytes.
+ */
+#include "fs/files.h"
+
+#include "runtime/event.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_MAX (1U << 20)
+
+struct stream_request {
+	struct parked parked;
+	struct handle *handle;
+	struct caller caller;
+	size_t size;
+	uint64_t offset;
+	uint64_t number;
+};
+
+enum attempt { ATTEMPT_WAIT, ATTEMPT_DATA, ATTEMPT_ERROR };
+
+/* --- the end of a run --------------------------------------------------- */
+
+static bool has_ended(struct handle *handle)
+{
+	int code;
+
+	if (!handle->head->ended && handle->container &&
+	    container_get_exit(handle->container, handle->head->run, &code)) {
+		handle->head->exit_code = code;
+		handle->head->ended = 1;
+	}
+	/* A container that a former engine removed: nothing more can come. */
+	return handle->head->ended || !handle->container;
+}
+
+void stream_note_change(struct handle *handle)
+{
+	if (handle->row->class == FILE_STREAM && handle->row->kind != NODE_EVENTS)
+		has_ended(handle);
+}
+
+/* --- attempts ------------------------------------------------------------ */
+
+static enum attempt attempt_wait(struct handle *handle, struct stream_request *rq, char *buf,
+				 size_t *ret_len)
+{
+	char text[16];
+	int len;
+
+	if (!has_ended(handle))
+		return ATTEMPT_WAIT;
+	len = snprintf(text, sizeof(text), "%d\n", handle->head->exit_code);
+	*ret_len = 0;
+	if (rq->offset < (uint64_t)len) {
+		*ret_len = (size_t)len - (size_t)rq->offset;
+		if (*ret_len > rq->size)
+			*ret_len = rq->size;
+		memcpy(buf, text + rq->offset, *ret_len);
+	}
+	return ATTEMPT_DATA;
+}
+
+/* The log up to the end of the handle's run. ended is asked before the size: a run's log is whole when
+ * its end is seen. */
+static enum attempt attempt_log(struct handle *handle, uint64_t offset, size_t size, char *buf,
+				size_t *ret_len, struct error *err)
+{
+	bool ended = has_ended(handle);
+	uint64_t end = UINT64_MAX;
+	ssize_t got;
+
+	*ret_len = 0;
+	if (!handle->log)
+		return ATTEMPT_DATA;
+	if (ended && logview_find_run_end(handle->log, handle->head->run, &end, err) < 0)
+		return ATTEMPT_ERROR;
+	if (offset >= end)
+		return ATTEMPT_DATA;
+	if (size > end - offset)
+		size = (size_t)(end - offset);
+	got = logview_read(handle->log, offset, buf, size, err);
+	if (got < 0)
+		return ATTEMPT_ERROR;
+	*ret_len = (size_t)got;
+	return got > 0 || ended ? ATTEMPT_DATA : ATTEMPT_WAIT;
+}
+
+/* Where a read of a stream without offsets begins: again at the same place when it was sent again. */
+static uint64_t begin_cursor(struct handle *handle, uint64_t number)
+{
+	if (handle->head->read_number == number)
+		handle->head->cursor = handle->head->read_from;
+	return handle->head->cursor;
+}
+
+static void move_cursor(struct handle *handle, uint64_t number, uint64_t to)
+{
+	handle->head->read_from = handle->head->cursor;
+	handle->head->read_number = number;
+	handle->head->cursor = to;
+}
+
+static enum attempt attempt_attach(struct handle *handle, struct stream_request *rq, char *buf,
+				   size_t *ret_len, struct error *err)
+{
+	uint64_t from = begin_cursor(handle, rq->number);
+	enum attempt got = attempt_log(handle, from, rq->size, buf, ret_len, err);
+
+	if (got == ATTEMPT_DATA)
+		move_cursor(handle, rq->number, from + *ret_len);
+	return got;
+}
+
+static enum attempt attempt_events(struct handle *handle, struct stream_request *rq, char *buf,
+				   size_t *ret_len, struct error *err)
+{
+	uint64_t next = begin_cursor(handle, rq->number);
+	ssize_t got = events_read(handle->fs->events, &next, buf, rq->size);
+
+	if (got == -EMSGSIZE) {
+		error_set(err, EINVAL,
+			  "an event is longer than %zu bytes: read with a larger buffer", rq->size);
+		return ATTEMPT_ERROR;
+	}
+	if (got < 0) {
+		error_set_sys(err, (int)-got, "cannot read the events");
+		return ATTEMPT_ERROR;
+	}
+	if (got == 0)
+		return ATTEMPT_WAIT;
+	*ret_len = (size_t)got;
+	move_cursor(handle, rq->number, next);
+	return ATTEMPT_DATA;
+}
+
+static enum attempt attempt_follow(struct handle *handle, struct stream_request *rq, char *buf,
+				   size_t *ret_len, struct error *err)
+{
+	enum attempt got = attempt_log(handle, rq->offset, rq->size, buf, ret_len, err);
+
+	if (got == ATTEMPT_DATA)
+		handle->head->cursor = rq->offset + *ret_len;
+	return got;
+}
+
+static enum attempt attempt(struct handle *handle, struct stream_request *rq, char *buf,
+			    size_t *ret_len, struct error *err)
+{
+	switch (handle->row->kind) {
+	case NODE_C_WAIT:
+		return attempt_wait(handle, rq, buf, ret_len);
+	case NODE_C_FOLLOW:
+		return attempt_follow(handle, rq, buf, ret_len, err);
+	case NODE_C_ATTACH:
+		return attempt_attach(handle, rq, buf, ret_len, err);
+	default:
+		return attempt_events(handle, rq, buf, ret_len, err);
+	}
+}
+
+/* --- reading ------------------------------------------------------------- */
+
+/* True: answered. */
+static bool answer(struct stream_request *rq)
+{
+	struct error err = ERROR_INIT;
+	auto_free char *buf = malloc(rq->size ? rq->size : 1);
+	size_t len = 0;
+	enum attempt got;
+
+	if (!buf) {
+		fuse_reply_err(rq->parked.req, ENOMEM);
+		return true;
+	}
+	got = attempt(rq->handle, rq, buf, &len, &err);
+	if (got == ATTEMPT_DATA)
+		fuse_reply_buf(rq->parked.req, buf, len);
+	else if (got == ATTEMPT_ERROR) {
+		fs_note_error(rq->handle->fs, &rq->caller, &err);
+		fuse_reply_err(rq->parked.req, err.code);
+	}
+	return got != ATTEMPT_WAIT;
+}
+
+static bool try_read(struct parked *parked, bool interrupted)
+{
+	struct stream_request *rq = (struct stream_request *)parked;
+
+	if (answer(rq))
+		return true;
+	if (interrupted)
+		fuse_reply_err(parked->req, EINTR);
+	return interrupted;
+}
+
+static void drop_read(struct parked *parked)
+{
+	struct stream_request *rq = (struct stream_request *)parked;
+
+	handle_unref(rq->handle);
+	free(rq);
+}
+
+static uint64_t get_wake_key(const struct handle *handle)
+{
+	return handle->row->kind == NODE_EVENTS ? PARK_EVENTS : node_get_key(handle->head->node);
+}
+
+void stream_read(fuse_req_t req, struct handle *handle, size_t size, uint64_t offset)
+{
+	struct stream_request *rq = calloc(1, sizeof(*rq));
+
+	if (!rq) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	rq->handle = handle_ref(handle);
+	rq->size = size < READ_MAX ? size : READ_MAX;
+	rq->offset = offset;
+	rq->number = channel_get_unique();
+	rq->parked = (struct parked){
+		.key = get_wake_key(handle),
+		.number = rq->number,
+		.req = req,
+		.tid = fuse_req_ctx(req)->pid,
+		.signals = CALLER_ANY_SIGNAL,
+		.try = try_read,
+		.drop = drop_read,
+	};
+	fs_read_caller(req, &rq->caller);
+	if (answer(rq))
+		drop_read(&rq->parked);
+	else if (handle->head->open_flags & O_NONBLOCK) {
+		fuse_reply_err(req, EAGAIN);
+		drop_read(&rq->parked);
+	} else {
+		park_add(handle->fs->park, &rq->parked);
+	}
+}
+
+/* --- opening --------------------------------------------------------------- */
+
+static int open_log(struct handle *handle, struct error *err)
+{
+	int r = logview_open(container_get_dir_fd(handle->container), LOGVIEW_ALL, &handle->log,
+			     err);
+
+	if (r == 0)
+		logwatch_add(handle);
+	return r;
+}
+
+int stream_open(struct handle *handle, struct error *err)
+{
+	AUTO(container_view_unref) struct container_view *view = NULL;
+	int r;
+
+	if (handle->row->kind == NODE_EVENTS) {
+		handle->head->cursor = events_get_next(handle->fs->events);
+		return 0;
+	}
+	if (!handle->container)
+		return error_set(err, ENOENT, "the container has been removed");
+	view = container_get_view(handle->container);
+	handle->head->run = view->state == CONTAINER_CREATED ? view->run + 1 : view->run;
+	if (handle->row->kind == NODE_C_WAIT)
+		return 0;
+	r = open_log(handle, err);
+	if (r == 0 && handle->row->kind == NODE_C_ATTACH)
+		r = logview_get_size(handle->log, &handle->head->cursor, err);
+	return r;
+}
+
+void stream_restore(struct handle *handle)
+{
+	if (handle->row->class == FILE_LOG && handle->head->polled)
+		logwatch_add(handle);
+	if (handle->row->class != FILE_STREAM || !handle->container)
+		return;
+	if (handle->row->kind != NODE_C_WAIT)
+		open_log(handle, NULL);
+	has_ended(handle);
+}
+
+void stream_release(struct handle *handle)
+{
+	logwatch_remove(handle);
+}
+
+/* --- poll ------------------------------------------------------------------ */
+
+static bool log_has_more(struct logview *log, uint64_t from)
+{
+	uint64_t size = 0;
+
+	return log && logview_get_size(log, &size, NULL) == 0 && size > from;
+}
+
+bool stream_is_ready(struct handle *handle)
+{
+	switch (handle->row->kind) {
+	case NODE_EVENTS:
+		return events_get_next(handle->fs->events) > handle->head->cursor;
+	case NODE_C_WAIT:
+		return has_ended(handle);
+	case NODE_C_FOLLOW:
+	case NODE_C_ATTACH:
+		return has_ended(handle) || log_has_more(handle->log, handle->head->cursor);
+	default:
+		return !handle->text || log_has_more(handle->text->log, handle->head->cursor);
+	}
+}

@@ -1,0 +1,14 @@
+/* The grammar of image names, folders and ids; text only, no store. */
+#ifndef GRAPH_NAME_H
+#define GRAPH_NAME_H
+
+#include "graph/graph.h"
+
+/* A folder of names ("team", "localhost:5000/team") as graph_make_folder() takes
+ * it: components without a tag. 0, -EINVAL or -ENAMETOOLONG with a sentence. */
+int name_check_folder(const char *path, struct error *err);
+
+/* Does name lie in folder ("team" holds "team/a:1" and "team/sub", not itself)? */
+bool name_is_below(const char *name, const char *folder);
+
+#endif

@@ -1,0 +1,27 @@
+/* The three files that tell a container its name and whom to ask: text only. */
+#ifndef NET_HOSTS_H
+#define NET_HOSTS_H
+
+#include "base/strbuf.h"
+
+#include <stdbool.h>
+
+struct hosts_entry {
+	const char *address;
+	const char *names; /* separated by blanks */
+};
+
+/* /etc/hosts: localhost and the IPv6 lines as Docker writes them, then "ADDRESS\tHOST[.DOMAIN] HOST"
+ * (address NULL: 127.0.1.1, a container without a network), then the extra entries. */
+void hosts_render(struct strbuf *out, const char *address, const char *hostname,
+		  const char *domainname, const struct hosts_entry *extra, size_t extra_count);
+/* "HOST\n" */
+void hosts_render_hostname(struct strbuf *out, const char *hostname);
+/* /etc/resolv.conf: with servers given, those; else the host's text with
+ * nameservers on loopback left out (and a comment line when none is left).
+ * host_text is untrusted: bounded, comments kept out, unknown lines dropped. */
+void hosts_render_resolv(struct strbuf *out, const char *const *servers, size_t server_count,
+			 const char *const *search, size_t search_count, const char *host_text,
+			 size_t host_len);
+
+#endif

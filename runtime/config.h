@@ -1,0 +1,63 @@
+/* A container's configuration as JSON: Docker's Config with its HostConfig under
+ * "HostConfig". Text checks only; what the machine allows is found at the start.
+ *
+ * asked      what the user wrote, normalised: Memory, MemorySwap, CpuShares, Dns, VolumesFrom live in
+ *            Config whichever place they came in
+ * effective  asked with the image's values merged in, as today's Docker merges
+ */
+#ifndef RUNTIME_CONFIG_H
+#define RUNTIME_CONFIG_H
+
+#include "base/json.h"
+#include "runtime/launch.h"
+
+/* Apply a patch (RFC 7396) to what was asked for and validate the whole.
+ *
+ * asked    NULL: an empty one
+ * running  a change of a key that cannot change live is -EBUSY naming it; a key written with the
+ *          value it has is never refused
+ *
+ * -EINVAL: "unknown key 'Memroy'", "Memory must be a number", "minimum memory limit allowed is 512k",
+ * an impossible value. *ret is a new object. */
+int config_apply(const json_t *asked, const json_t *patch, bool running, json_t **ret,
+		 struct error *err);
+/* asked with the OCI image config's values ("config" member; NULL: no image): Env by key, user wins; a user's
+ * Entrypoint drops the image's Cmd; Labels, ExposedPorts, Volumes united; User, WorkingDir, StopSignal when empty. */
+int config_merge_image(const json_t *asked, const json_t *image_config, json_t **ret,
+		       struct error *err);
+
+/* The effective configuration decoded; strings are borrowed from it. */
+struct config {
+	const char *hostname; /* "" : the 12 digits of the id */
+	const char *domainname, *user, *image, *working_dir;
+	bool tty, open_stdin, stdin_once, network_disabled;
+	const char **argv; /* Entrypoint and Cmd, NULL-terminated, heap array */
+	const char **env;  /* user's and image's only, heap array */
+	const char **dns; /* heap array */
+	int stop_signal;        /* SIGTERM by default */
+	int64_t stop_timeout_s; /* 10 by default */
+	int64_t memory, memory_swap, cpu_shares, nano_cpus, pids_limit; /* struct cgroup_limits' terms */
+	bool privileged, readonly_rootfs, auto_remove, init, no_new_privs, seccomp_unconfined;
+	const char **cap_add, **cap_drop; /* heap arrays */
+	const char *network_mode;         /* "" : default */
+	struct launch_rlimit *ulimits;
+	size_t ulimit_count;
+};
+/* -EINVAL "no command specified" only when for_start. */
+int config_decode(const json_t *effective, bool for_start, struct config *ret, struct error *err);
+void config_deinit(struct config *config);
+DEFINE_AUTO_DEINIT(struct config, config_deinit);
+
+/* The process's environment in Docker's order: PATH, HOSTNAME, TERM=xterm with a tty, HOME, then env's; later
+ * wins, an entry without '=' is dropped. NULL-terminated heap array of heap strings; NULL: no memory. */
+char **config_build_env(const struct config *config, const char *hostname, const char *home);
+
+/* "TERM", "SIGTERM", "15", "term" -> number; -EINVAL "unknown signal 'X'". Real-time ones too. */
+int signal_parse(const char *text, int *ret, struct error *err);
+const char *signal_get_name(int signo); /* "TERM"; NULL when unknown */
+
+/* A container's name: [a-zA-Z0-9][a-zA-Z0-9_.-]*, not 12 or 64 hex digits, at most 200 bytes (the listing's
+ * NAME_MAX leaves room); -EINVAL / -ENAMETOOLONG with a sentence. */
+int config_check_name(const char *name, struct error *err);
+
+#endif

@@ -1,0 +1,68 @@
+/* Checks of the numbers in a configuration.
+ *
+ * The bounds are Docker's where it has some, else the kernel's. What depends on
+ * two keys (a swap limit needs a memory limit) is checked in config_apply.c.
+ */
+#include "runtime/config_value.h"
+
+#include <stdint.h>
+
+#define MEMORY_MIN 524288      /* Docker's 512k: less does not run a shell */
+#define SHARES_MIN 2           /* of cpu.shares, kernel/sched/sched.h MIN_SHARES */
+#define SHARES_MAX 262144      /* MAX_SHARES */
+#define NANO_CPUS_MIN 10000000 /* cpu.cfs_quota_us of 1 ms in a period of 100 ms */
+#define PIDS_MAX 4194304       /* PID_MAX_LIMIT of a 64-bit kernel */
+
+static int check_range(const json_t *value, int64_t min, int64_t max, const char *what,
+		       struct error *err)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (number < min || number > max)
+		return error_set(err, EINVAL, "%" JSON_INTEGER_FORMAT " is not %s", number, what);
+	return 0;
+}
+
+int config_check_memory(const json_t *value, struct error *err)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (number < 0)
+		return error_set(err, EINVAL, "%" JSON_INTEGER_FORMAT " is negative", number);
+	if (number != 0 && number < MEMORY_MIN)
+		return error_set(err, EINVAL,
+				 "minimum memory limit allowed is 512k (%d bytes), not "
+				 "%" JSON_INTEGER_FORMAT,
+				 MEMORY_MIN, number);
+	return 0;
+}
+
+int config_check_memory_swap(const json_t *value, struct error *err)
+{
+	return check_range(value, -1, INT64_MAX, "-1 (no limit), 0 or a number of bytes", err);
+}
+
+int config_check_cpu_shares(const json_t *value, struct error *err)
+{
+	if (json_integer_value(value) == 0)
+		return 0;
+	return check_range(value, SHARES_MIN, SHARES_MAX, "0 or from 2 to 262144", err);
+}
+
+int config_check_nano_cpus(const json_t *value, struct error *err)
+{
+	if (json_integer_value(value) == 0)
+		return 0;
+	return check_range(value, NANO_CPUS_MIN, INT64_MAX, "0 or at least 10000000 (0.01 CPUs)",
+			   err);
+}
+
+int config_check_pids_limit(const json_t *value, struct error *err)
+{
+	return check_range(value, -1, PIDS_MAX, "-1 or 0 (no limit) or at most 4194304", err);
+}
+
+int config_check_stop_timeout(const json_t *value, struct error *err)
+{
+	return check_range(value, 0, INT32_MAX, "a number of seconds from 0 to 2147483647", err);
+}

@@ -1,0 +1,330 @@
+/* Checks of the structured values of HostConfig: port bindings, policies, limits,
+ * mounts. Members are Docker's; one that we do not know is refused, because
+ * dropping it in silence would promise what does not happen.
+ */
+#include "runtime/config_value.h"
+
+#include "base/num.h"
+#include "runtime/portspec.h"
+#include "runtime/security.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/resource.h>
+
+int config_check_members(const json_t *value, const char *const *names, struct error *err)
+{
+	json_t *object = (json_t *)value;
+	const char *name;
+	json_t *item;
+
+	json_object_foreach(object, name, item) {
+		size_t i = 0;
+
+		while (names[i] && strcmp(names[i], name) != 0)
+			i++;
+		if (!names[i])
+			return error_set(err, EINVAL, "unknown member '%s'", name);
+	}
+	return 0;
+}
+
+/* The string member, "" when it is not there; -EINVAL for another type. */
+static int get_text(const json_t *object, const char *name, const char **ret, struct error *err)
+{
+	const json_t *item = json_object_get(object, name);
+
+	if (item &&
+	    (!json_is_string(item) || strlen(json_string_value(item)) != json_string_length(item)))
+		return error_set(err, EINVAL, "%s must be a string", name);
+	*ret = item ? json_string_value(item) : "";
+	return 0;
+}
+
+static int get_number(const json_t *object, const char *name, int64_t *ret, struct error *err)
+{
+	const json_t *item = json_object_get(object, name);
+
+	if (item && !json_is_integer(item))
+		return error_set(err, EINVAL, "%s must be a number", name);
+	*ret = item ? json_integer_value(item) : 0;
+	return 0;
+}
+
+/* --- capabilities --------------------------------------------------------- */
+
+int config_check_cap_list(const json_t *value, struct error *err)
+{
+	uint64_t caps = 0;
+	const char *name;
+	json_t *item;
+	size_t i;
+	int ret;
+
+	json_array_foreach(value, i, item) {
+		name = json_string_value(item);
+		ret = security_parse_caps(&name, 1, NULL, 0, &caps, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* --- ports ---------------------------------------------------------------- */
+
+static int check_binding(const json_t *binding, struct error *err)
+{
+	static const char *const members[] = { "HostIp", "HostPort", NULL };
+	const char *address = "", *port = "";
+	unsigned first, last;
+	int ret;
+
+	if (!json_is_object(binding))
+		return error_set(err, EINVAL, "a binding must be {\"HostIp\", \"HostPort\"}");
+	ret = config_check_members(binding, members, err);
+	if (ret == 0)
+		ret = get_text(binding, "HostIp", &address, err);
+	if (ret == 0)
+		ret = get_text(binding, "HostPort", &port, err);
+	if (ret < 0)
+		return ret;
+	/* "" and "0" both leave the choice to us. */
+	if (*port && strcmp(port, "0") != 0 &&
+	    portspec_parse_range(port, strlen(port), &first, &last) < 0)
+		return error_set(err, EINVAL, "HostPort '%s' is not a port from 1 to 65535", port);
+	return *address ? error_wrap(err, config_check_address(address, err), "HostIp") : 0;
+}
+
+int config_check_port_bindings(const json_t *value, struct error *err)
+{
+	json_t *object = (json_t *)value;
+	const char *port;
+	json_t *bindings, *binding;
+	size_t i;
+	int ret;
+
+	json_object_foreach(object, port, bindings) {
+		if (!json_is_array(bindings))
+			return error_set(err, EINVAL, "'%s' must have a list of bindings", port);
+		json_array_foreach(bindings, i, binding) {
+			ret = check_binding(binding, err);
+			if (ret < 0)
+				return error_wrap(err, ret, "'%s'", port);
+		}
+	}
+	return 0;
+}
+
+/* --- restart policy and log ----------------------------------------------- */
+
+int config_check_restart_policy(const json_t *value, struct error *err)
+{
+	static const char *const members[] = { "Name", "MaximumRetryCount", NULL };
+	static const char *const names[] = { "", "no", "always", "unless-stopped", "on-failure" };
+	const char *name = "";
+	int64_t retries = 0;
+	size_t i;
+	int ret;
+
+	ret = config_check_members(value, members, err);
+	if (ret == 0)
+		ret = get_text(value, "Name", &name, err);
+	if (ret == 0)
+		ret = get_number(value, "MaximumRetryCount", &retries, err);
+	if (ret < 0)
+		return ret;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0)
+			break;
+	}
+	if (i == sizeof(names) / sizeof(names[0]))
+		return error_set(err, EINVAL,
+				 "unknown policy '%s'; no, always, unless-stopped or on-failure",
+				 name);
+	if (retries < 0 || retries > INT_MAX)
+		return error_set(err, EINVAL, "MaximumRetryCount %lld is out of range",
+				 (long long)retries);
+	if (retries > 0 && strcmp(name, "on-failure") != 0)
+		return error_set(err, EINVAL, "MaximumRetryCount is for on-failure, not for '%s'",
+				 name);
+	return 0;
+}
+
+static int check_log_option(const char *name, const char *text, struct error *err)
+{
+	uint64_t number;
+
+	if (strcmp(name, "max-size") == 0) {
+		/* Docker writes no limit as -1, we as 0. */
+		if (strcmp(text, "-1") == 0 || num_parse_size(text, &number) == 0)
+			return 0;
+		return error_set(err, EINVAL, "max-size '%s' is not a size", text);
+	}
+	if (strcmp(name, "max-file") == 0) {
+		if (num_parse_u64(text, 0, INT_MAX, &number) == 0)
+			return 0;
+		return error_set(err, EINVAL, "max-file '%s' is not a number", text);
+	}
+	return error_set(err, EINVAL, "unknown option '%s'; max-size or max-file", name);
+}
+
+static int check_log_options(json_t *options, struct error *err)
+{
+	const char *name;
+	json_t *item;
+	int ret;
+
+	if (!json_is_object(options))
+		return error_set(err, EINVAL, "Config must be an object");
+	json_object_foreach(options, name, item) {
+		if (!json_is_string(item))
+			return error_set(err, EINVAL, "%s must be a string", name);
+		ret = check_log_option(name, json_string_value(item), err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int config_check_log_config(const json_t *value, struct error *err)
+{
+	static const char *const members[] = { "Type", "Config", NULL };
+	json_t *options = json_object_get(value, "Config");
+	const char *type = "";
+	int ret;
+
+	ret = config_check_members(value, members, err);
+	if (ret == 0)
+		ret = get_text(value, "Type", &type, err);
+	if (ret < 0)
+		return ret;
+	if (*type && strcmp(type, "json-file") != 0)
+		return error_set(err, EINVAL, "unknown log type '%s'; json-file", type);
+	return options ? check_log_options(options, err) : 0;
+}
+
+/* --- resource limits ------------------------------------------------------ */
+
+int config_find_rlimit(const char *name)
+{
+	static const struct {
+		const char *name;
+		int resource;
+	} known[] = {
+		{ "as", RLIMIT_AS },
+		{ "core", RLIMIT_CORE },
+		{ "cpu", RLIMIT_CPU },
+		{ "data", RLIMIT_DATA },
+		{ "fsize", RLIMIT_FSIZE },
+		{ "locks", RLIMIT_LOCKS },
+		{ "memlock", RLIMIT_MEMLOCK },
+		{ "msgqueue", RLIMIT_MSGQUEUE },
+		{ "nice", RLIMIT_NICE },
+		{ "nofile", RLIMIT_NOFILE },
+		{ "nproc", RLIMIT_NPROC },
+		{ "rss", RLIMIT_RSS },
+		{ "rtprio", RLIMIT_RTPRIO },
+		{ "rttime", RLIMIT_RTTIME },
+		{ "sigpending", RLIMIT_SIGPENDING },
+		{ "stack", RLIMIT_STACK },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(known[i].name, name) == 0)
+			return known[i].resource;
+	}
+	return -1;
+}
+
+static int check_ulimit(const json_t *ulimit, struct error *err)
+{
+	static const char *const members[] = { "Name", "Soft", "Hard", NULL };
+	const char *name = "";
+	int64_t soft = 0, hard = 0;
+	int ret;
+
+	ret = config_check_members(ulimit, members, err);
+	if (ret == 0)
+		ret = get_text(ulimit, "Name", &name, err);
+	if (ret == 0)
+		ret = get_number(ulimit, "Soft", &soft, err);
+	if (ret == 0)
+		ret = get_number(ulimit, "Hard", &hard, err);
+	if (ret < 0)
+		return ret;
+	if (config_find_rlimit(name) < 0)
+		return error_set(err, EINVAL, "unknown limit '%s'", name);
+	if (soft < -1 || hard < -1)
+		return error_set(err, EINVAL, "'%s' is negative; -1 is no limit", name);
+	if (hard != -1 && (soft == -1 || soft > hard))
+		return error_set(err, EINVAL, "the soft limit of '%s' is above the hard one", name);
+	return 0;
+}
+
+int config_check_ulimits(const json_t *value, struct error *err)
+{
+	json_t *item;
+	size_t i;
+	int ret;
+
+	json_array_foreach(value, i, item) {
+		ret = check_ulimit(item, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* --- mounts --------------------------------------------------------------- */
+
+/* What a type of mount needs of its source. */
+static int check_mount_source(const char *type, const char *source, struct error *err)
+{
+	if (strcmp(type, "bind") == 0 && *source != '/')
+		return error_set(err, EINVAL, "the Source '%s' of a bind is not an absolute path",
+				 source);
+	if (strcmp(type, "volume") == 0 && strchr(source, '/'))
+		return error_set(err, EINVAL, "the Source '%s' is not a volume's name", source);
+	if (strcmp(type, "tmpfs") == 0 && *source)
+		return error_set(err, EINVAL, "a tmpfs has no Source");
+	if (strcmp(type, "bind") != 0 && strcmp(type, "volume") != 0 && strcmp(type, "tmpfs") != 0)
+		return error_set(err, EINVAL, "unknown Type '%s'; bind, volume or tmpfs", type);
+	return 0;
+}
+
+static int check_mount(const json_t *mount, struct error *err)
+{
+	static const char *const members[] = { "Type", "Source", "Target", "ReadOnly", NULL };
+	const json_t *read_only = json_object_get(mount, "ReadOnly");
+	const char *type = "", *source = "", *target = "";
+	int ret;
+
+	ret = config_check_members(mount, members, err);
+	if (ret == 0)
+		ret = get_text(mount, "Type", &type, err);
+	if (ret == 0)
+		ret = get_text(mount, "Source", &source, err);
+	if (ret == 0)
+		ret = get_text(mount, "Target", &target, err);
+	if (ret == 0)
+		ret = check_mount_source(type, source, err);
+	if (ret < 0)
+		return ret;
+	if (read_only && !json_is_boolean(read_only))
+		return error_set(err, EINVAL, "ReadOnly must be true or false");
+	return error_wrap(err, config_check_mount_point(target, err), "Target");
+}
+
+int config_check_mounts(const json_t *value, struct error *err)
+{
+	json_t *item;
+	size_t i;
+	int ret;
+
+	json_array_foreach(value, i, item) {
+		ret = check_mount(item, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}

@@ -1,0 +1,262 @@
+/* start and restart.
+ *
+ * A start is a transaction: looked up first, then the intent (state.json says
+ * which run is about to be launched), then the deed, then the result. Whatever
+ * fails before the program was executed is taken back, and the container is what
+ * it was; only a program that is missing or cannot run counts as a run, one that
+ * has ended with 127 or 126.
+ *
+ * A restart waits for the end of the old run without a turn, so that nothing
+ * queues behind a slow stop; that one is under way (c->restarting) is what keeps
+ * a start or rm out until it has launched.
+ */
+#include "runtime/engine_private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define EXIT_CANNOT_EXECUTE 126
+#define EXIT_NOT_FOUND 127
+
+void ticket_note_run(struct ticket *ticket, const struct container *c, uint64_t run)
+{
+	ticket_note(ticket, "%s %" PRIu64, c->id, run);
+}
+
+bool ticket_find_run(const struct ticket *ticket, const struct container *c, uint64_t *ret)
+{
+	size_t len = strlen(c->id);
+
+	return ticket->resumed && !strncmp(ticket->note, c->id, len) && ticket->note[len] == ' ' &&
+	       num_parse_u64(ticket->note + len + 1, 0, UINT64_MAX, ret) == 0;
+}
+
+/* Did an earlier engine carry this start out? Then its outcome. */
+static bool find_outcome(struct container *c, struct ticket *ticket, int *ret, struct error *err)
+{
+	uint64_t run;
+	bool done, failed;
+
+	*ret = 0;
+	if (!ticket->resumed)
+		return false;
+	if (container_is_removed(c))
+		return true; /* made, run and removed by itself */
+	if (!ticket_find_run(ticket, c, &run))
+		return false;
+	pthread_mutex_lock(&c->lock);
+	done = c->view->run >= run;
+	failed = c->view->run == run && c->start_code;
+	if (failed)
+		*ret = error_set(err, c->start_code, "%s", c->view->error);
+	pthread_mutex_unlock(&c->lock);
+	return done;
+}
+
+static void set_starting(struct container *c, uint64_t run)
+{
+	pthread_mutex_lock(&c->lock);
+	c->starting = run;
+	container_wake_locked(c);
+	pthread_mutex_unlock(&c->lock);
+	store_save_state(c);
+}
+
+/* --- the three outcomes ----------------------------------------------------- */
+
+static void finish_running(struct container *c, struct start_plan *plan, uint64_t run,
+			   const struct launch_result *result, struct shim *shim)
+{
+	struct container_view *view;
+
+	link_attach(c, run, shim);
+	view = container_edit(c);
+	view->state = CONTAINER_RUNNING;
+	view->run = run;
+	view->pid = result->pid;
+	view->exit_code = 0;
+	view->oom_killed = false;
+	view->error[0] = '\0';
+	view->started_ns = view->changed_ns = clock_now_ns();
+	json_decref(view->effective);
+	view->effective = json_incref(start_plan_get_effective(plan));
+	c->starting = 0;
+	c->start_code = 0;
+	c->ending = c->stop_asked = false;
+	c->stop_deadline_ns = 0;
+	container_publish(c, view);
+	store_save_state(c);
+	container_emit(c, "start", NULL, NULL);
+	link_watch(c);
+}
+
+static void finish_without_program(struct container *c, struct start_plan *plan, uint64_t run,
+				   const struct error *cause)
+{
+	int code = cause->code == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
+	bool auto_remove = start_plan_is_auto_remove(plan);
+	struct container_view *view = container_edit(c);
+	struct error err = ERROR_INIT;
+	char text[12];
+
+	view->state = CONTAINER_EXITED;
+	view->run = run;
+	view->pid = 0;
+	view->exit_code = code;
+	view->oom_killed = false;
+	container_view_set_error(view, cause->msg);
+	view->started_ns = 0;
+	view->finished_ns = view->changed_ns = clock_now_ns();
+	json_decref(view->effective);
+	view->effective = json_incref(start_plan_get_effective(plan));
+	c->starting = 0;
+	c->start_code = cause->code;
+	c->exit_codes[run % EXIT_CODES_KEPT] = code;
+	container_publish(c, view);
+	store_save_state(c);
+	snprintf(text, sizeof(text), "%d", code);
+	container_emit(c, "die", "exitCode", text);
+	if (auto_remove && remove_in_turn(c, &err) < 0)
+		log_warn("container %s: %s", c->short_id, err.msg);
+}
+
+static int launch(struct container *c, struct start_plan *plan, uint64_t run, struct error *err)
+{
+	struct error cause = ERROR_INIT;
+	struct launch_result result;
+	bool program_failed = false;
+	struct shim *shim = NULL;
+	int ret = start_plan_make(plan, run, &cause);
+
+	if (ret == 0)
+		ret = launch_start(c->engine->launcher, start_plan_get_spec(plan), &result,
+				   &program_failed, &shim, &cause);
+	if (ret == 0) {
+		finish_running(c, plan, run, &result, shim);
+		return 0;
+	}
+	start_plan_undo(plan);
+	if (program_failed)
+		finish_without_program(c, plan, run, &cause);
+	else
+		set_starting(c, 0);
+	return error_set(err, cause.code, "%s", cause.msg);
+}
+
+/* --- the verbs -------------------------------------------------------------- */
+
+static int refuse_running(const struct container_view *view, struct error *err)
+{
+	return error_set(err, EBUSY, "container '%s' is already running", view->name);
+}
+
+int start_in_turn(struct container *c, struct ticket *ticket, struct error *err)
+{
+	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+	AUTO(start_plan_free) struct start_plan *plan = NULL;
+	uint64_t run = view->run + 1;
+	int ret = container_check(c, false, err);
+
+	if (ret < 0)
+		return ret;
+	if (container_view_is_live(view))
+		return refuse_running(view, err);
+	ret = exit_settle_old_shim(c, false, err);
+	if (ret == 0)
+		ret = start_plan_new(c, &plan, err);
+	if (ret < 0)
+		return ret;
+	ticket_note_run(ticket, c, run);
+	set_starting(c, run);
+	return launch(c, plan, run, err);
+}
+
+static int start(struct container *c, struct ticket *ticket, struct error *err)
+{
+	AUTO(container_view_unref) struct container_view *view = NULL;
+	struct turn turn;
+	bool restarting;
+	int ret;
+
+	if (find_outcome(c, ticket, &ret, err))
+		return ret;
+	ret = container_take_turn(c, &turn, ticket, err);
+	if (ret < 0)
+		return ret;
+	pthread_mutex_lock(&c->lock);
+	restarting = c->restarting > 0;
+	view = container_view_ref(c->view);
+	pthread_mutex_unlock(&c->lock);
+	ret = restarting ? refuse_running(view, err) : start_in_turn(c, ticket, err);
+	container_leave_turn(c, &turn);
+	return ret;
+}
+
+int container_start(struct container *c, struct ticket *ticket, struct error *err)
+{
+	return error_wrap(err, start(c, ticket, err), "start");
+}
+
+/* Stop the run that is going on, if any, then launch the next. */
+static int restart(struct container *c, struct ticket *ticket, int64_t timeout_s, struct error *err)
+{
+	struct turn turn;
+	uint64_t run;
+	bool live;
+	int ret;
+
+	pthread_mutex_lock(&c->lock);
+	ret = container_sleep_locked(c, ticket, container_has_launched, 0);
+	run = c->view->run;
+	live = container_view_is_live(c->view);
+	pthread_mutex_unlock(&c->lock);
+	if (ret < 0)
+		return error_set(err, EINTR, "interrupted before it began");
+	ticket_note_run(ticket, c, run + 1);
+	if (live)
+		ret = stop_run(c, ticket, run, 0, timeout_s, err);
+	if (ret == 0)
+		ret = container_take_turn(c, &turn, ticket, err);
+	if (ret < 0)
+		return ret;
+	pthread_mutex_lock(&c->lock);
+	live = container_view_is_live(c->view); /* another restart was faster */
+	pthread_mutex_unlock(&c->lock);
+	if (!live)
+		ret = start_in_turn(c, ticket, err);
+	container_leave_turn(c, &turn);
+	return ret;
+}
+
+static void change_restarting(struct container *c, bool begin)
+{
+	pthread_mutex_lock(&c->lock);
+	c->restarting = begin ? c->restarting + 1 : c->restarting - 1;
+	container_wake_locked(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+int container_restart(struct container *c, struct ticket *ticket, int64_t timeout_s,
+		      struct error *err)
+{
+	int ret;
+
+	if (timeout_s < -1)
+		return error_set(err, EINVAL, "restart: the time must not be negative");
+	if (find_outcome(c, ticket, &ret, err))
+		return error_wrap(err, ret, "restart");
+	ret = container_check(c, false, err);
+	if (ret < 0)
+		return error_wrap(err, ret, "restart");
+	change_restarting(c, true);
+	ret = restart(c, ticket, timeout_s, err);
+	change_restarting(c, false);
+	if (ret < 0)
+		remove_automatically(c);
+	return error_wrap(err, ret, "restart");
+}

@@ -1,0 +1,176 @@
+/* All containers: the table, the verbs, recovery.
+ *
+ * Readers look up and take immutable views without waiting. Verbs run on worker
+ * threads, one actor per container: its commands take turns in order of arrival, but
+ * kill and stop overtake. The engine can die at any moment: engine_open() reads
+ * ROOT and RUN, connects to the shims and knows everything again.
+ *
+ * On disk: ROOT/containers/<id>/{config.json, meta.json, upper/, work/, log, log.index,
+ * state.json (copied)}, RUN/<12 digits>/{state.json, exit.json, shim.sock, shim.pid, plan.json,
+ * hosts, hostname, resolv.conf}.
+ */
+#ifndef RUNTIME_ENGINE_H
+#define RUNTIME_ENGINE_H
+
+#include "base/json.h"
+#include "graph/graph.h"
+#include "runtime/event.h"
+#include "runtime/ticket.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct engine;
+struct container; /* the live object; outlives its removal while referenced */
+
+enum container_state {
+	CONTAINER_CREATED,
+	CONTAINER_RUNNING,
+	CONTAINER_PAUSED,
+	CONTAINER_RESTARTING,
+	CONTAINER_EXITED
+};
+const char *container_state_get_name(enum container_state state); /* "created", ... */
+
+#define CONTAINER_NAME_SIZE 256
+
+/* What is true of one container at one moment; immutable, counted. */
+struct container_view {
+	atomic_int refs;
+	char id[65];
+	char name[CONTAINER_NAME_SIZE]; /* its 12 digits when it was made without one */
+	bool has_name;                  /* false: name is the 12 digits */
+	uint64_t key; /* first 9 digits of the id as a number (36 bits): unique, never 0 */
+	enum container_state state;
+	pid_t pid;     /* of process 1, host's view; 0 when not running */
+	int exit_code; /* of the last run; 0 before */
+	bool oom_killed;
+	bool damaged; /* its files cannot be read: state exited, error says which */
+	char error[500];
+	int64_t created_ns, started_ns, finished_ns; /* 0: never */
+	int64_t changed_ns; /* last change of state: mtime of its directory and status */
+	uint64_t restarts;  /* by policy */
+	uint64_t run;       /* number of the current or last run; 0: never ran */
+	json_t *config;     /* what was asked for (Config with "HostConfig" inside); read only */
+	json_t *effective; /* merged with the image's at the last start (or now if it never ran); read only */
+	char image_id[65]; /* resolved at the last start, else at create; "" if unknown */
+};
+struct container_view *container_view_ref(struct container_view *view);
+void container_view_unref(struct container_view *view);
+DEFINE_AUTO(struct container_view *, container_view_unref);
+
+struct engine_options {
+	const char *root;      /* absolute, exists */
+	const char *run;       /* absolute, exists */
+	const char *registry;  /* for reports */
+	const char *instance;  /* names our cgroups: hex digits derived from root */
+	struct graph *graph;   /* borrowed */
+	struct events *events; /* borrowed */
+	/* Called after each published change of a container, with no lock held, from any
+	 * thread: state, config, name, stdin room, removal. Log growth is not reported here. */
+	void (*on_change)(void *arg, uint64_t key);
+	void *arg;
+};
+
+/* 0 or -errno with a sentence. Recovers: running containers are found by their shims, ended
+ * ones get their exit record, killed shims become "exited" with Error, half-made things
+ * (containers, mounts, cgroups, RUN directories) are swept, damaged ones are listed as such. */
+int engine_open(const struct engine_options *options, struct engine **ret, struct error *err);
+/* Containers run on. Copies states to ROOT, unmounts RUN/rootfs. Verbs have returned by now; references
+ * may be dropped later. on_change is called neither in engine_open() nor from here on. */
+void engine_close(struct engine *engine);
+
+/* --- looking: never blocks ------------------------------------------------ */
+
+/* A counted reference, or NULL. Exact name, 64 or 12 digits (the form of paths). */
+struct container *engine_find(struct engine *engine, const char *name);
+struct container *engine_find_key(struct engine *engine, uint64_t key);
+/* The form of commands: name first, then a unique prefix of an id of 4 digits or more.
+ * NULL: -ENOENT "no such container: X", or -EINVAL "ambiguous". The negative errno is in err->code. */
+struct container *engine_resolve(struct engine *engine, const char *ref, struct error *err);
+struct container *container_ref(struct container *container);
+void container_unref(struct container *container);
+DEFINE_AUTO(struct container *, container_unref);
+struct container_view *container_get_view(struct container *container); /* counted, never NULL */
+bool container_is_removed(struct container *container);
+/* Has that run ended (or can it never begin, the container being removed)? Then its exit code, also when
+ * a later run goes on: the last 8 are remembered. */
+bool container_get_exit(struct container *container, uint64_t run, int *ret_code);
+/* O_PATH or directory descriptor of ROOT/containers/<id>: borrowed, valid while referenced,
+ * also after removal (the logs of a removed container can be read to their end). */
+int container_get_dir_fd(struct container *container);
+
+struct container_list {
+	size_t count;
+	struct container_view **views; /* newest first */
+};
+/* 0 or -ENOMEM. Published as a whole: cheap also for 10,000. */
+int engine_list(struct engine *engine, struct container_list *ret);
+void container_list_deinit(struct container_list *list);
+DEFINE_AUTO_DEINIT(struct container_list, container_list_deinit);
+
+/* --- verbs: block; worker threads only. ticket is never NULL --------------- */
+
+/* Their sentences begin with the command's word ("start: no such image: x"), those of
+ * the lookups above do not. A ticket's number tells a signal or bytes of stdin from their
+ * repetition, so that each command of a request needs a number of its own. Notes read
+ * "<id>", "<id> made", "<id> <run>". Any verb that had to wait for others of the same
+ * container and was cancelled meanwhile is -EINTR, with nothing done. */
+
+/* name NULL: none (the 12 digits). config: asked-for object, borrowed, validated already by
+ * config_apply(). durable: fsync before returning (an explicit create).
+ * -EEXIST "create: the name 'web' is taken by container 0123..."; *ret is a reference. */
+int engine_create(struct engine *engine, struct ticket *ticket, const char *name,
+		  const json_t *config, bool durable, struct container **ret, struct error *err);
+/* -EBUSY running or paused; -ENOENT no image or program (state exited, ExitCode 127, Error), -EACCES (126). */
+int container_start(struct container *c, struct ticket *ticket, struct error *err);
+/* StopSignal (or signo if not 0), wait, KILL; timeout_s -1: the configured one (10). Success when already
+ * stopped. Interrupted: -EINTR, and the stop goes on. Works on a paused one. */
+int container_stop(struct container *c, struct ticket *ticket, int signo, int64_t timeout_s,
+		   struct error *err);
+/* SIGKILL (9): returns when it has stopped; others when sent. -ESRCH when not running. */
+int container_kill(struct container *c, struct ticket *ticket, int signo, struct error *err);
+int container_restart(struct container *c, struct ticket *ticket, int64_t timeout_s,
+		      struct error *err);
+/* -EBUSY while it runs, unless force. Afterwards nothing is left; slow parts are a reaper's. */
+int container_remove(struct container *c, struct ticket *ticket, bool force, bool volumes,
+		     struct error *err);
+int container_rename(struct container *c, struct ticket *ticket, const char *name,
+		     struct error *err);
+/* Merge patch (RFC 7396) into what was asked for; live values apply at once, what cannot change while
+ * running is -EBUSY naming the key (unless it has that value already). Whole or nothing. */
+int container_update(struct container *c, struct ticket *ticket, const json_t *patch,
+		     struct error *err);
+/* Until the run that is going on (or, before the first one, the first) has ended: exit code. -EINTR. */
+int container_wait(struct container *c, struct ticket *ticket, int *ret_code, struct error *err);
+int container_close_stdin(struct container *c, struct ticket *ticket, struct error *err);
+int container_resize(struct container *c, struct ticket *ticket, unsigned rows, unsigned cols,
+		     struct error *err);
+/* See RUN/rootfs/<id> mounted and give its absolute path. Any state. */
+int container_expose_rootfs(struct container *c, char *ret_path, size_t size, struct error *err);
+int engine_expose_image(struct engine *engine, struct image *image, char *ret_path, size_t size,
+			struct error *err);
+
+/* --- stdin: quick (a round trip to the shim), never waits for the process --- */
+
+/* As shim_stdin(): the count of the request's bytes taken so far. -ESRCH not running, -EPIPE.
+ * on_change is called when there may be room again. */
+ssize_t container_write_stdin(struct container *c, uint64_t number, const void *bytes, size_t len,
+			      struct error *err);
+/* A writer of stdin has opened or closed it; with StdinOnce the last close ends the input. Writers are
+ * counted per run; after an engine's restart the caller counts its handles again. */
+void container_open_stdin(struct container *c);
+void container_release_stdin(struct container *c, uint64_t run);
+
+/* Facts for `info`. */
+struct engine_facts {
+	size_t containers, running, paused;
+	const char *cgroup_mode;
+};
+void engine_get_facts(struct engine *engine, struct engine_facts *ret);
+/* Which container uses an image? For struct graph_options.find_user. */
+const char *engine_find_image_user(struct engine *engine, const char *image_id);
+
+#endif

@@ -1,0 +1,298 @@
+/* What the files behind runtime/engine.h share; nobody else includes it.
+ *
+ * Locks, in the order in which they may be taken: table.lock, container.lock,
+ * ticket.lock. container.shim_lock is taken with none of them held (a round
+ * trip to the shim happens under it) and container.lock may be taken inside.
+ * No lock but shim_lock is held across a system call that can wait.
+ */
+#ifndef RUNTIME_ENGINE_PRIVATE_H
+#define RUNTIME_ENGINE_PRIVATE_H
+
+#include "base/worker.h"
+#include "runtime/cgroup.h"
+#include "runtime/config.h"
+#include "runtime/engine.h"
+#include "runtime/launch.h"
+#include "runtime/rootfs.h"
+
+#include <pthread.h>
+
+#define SHORT_ID_SIZE 13
+#define EXIT_CODES_KEPT 16U
+
+struct monitor;
+
+/* --- the table (table.c) ---------------------------------------------------- */
+
+/* A name in use: live, or reserved by a create or rename under way. */
+struct name_slot {
+	char *name;
+	struct container *container; /* borrowed: by_id holds the reference */
+	bool live;
+};
+
+struct table {
+	pthread_rwlock_t lock;
+	struct container **by_id; /* sorted by id, unlisted ones too; each a reference */
+	size_t count, capacity;
+	struct container **order; /* listed ones, oldest first; borrowed */
+	size_t order_count;
+	struct name_slot *names; /* sorted by name */
+	size_t name_count, name_capacity;
+};
+
+int table_init(struct table *table);
+void table_deinit(struct table *table); /* gives up its references */
+/* Take the id (and the name unless NULL) without showing the container yet.
+ * -EEXIST: the name's owner is told in the sentence. -EALREADY: the id's key is in use. */
+int table_reserve(struct table *table, struct container *c, const char *name, struct error *err);
+void table_show(struct table *table, struct container *c);
+/* Out of the table with all its names; a reference less. */
+void table_remove(struct table *table, struct container *c);
+int table_reserve_name(struct table *table, struct container *c, const char *name,
+		       struct error *err);
+/* Exchange the names: `name`, reserved before, becomes the live one and c's others go. */
+void table_take_name(struct table *table, struct container *c, const char *name);
+void table_drop_name(struct table *table, struct container *c, const char *name);
+/* Listed containers, oldest first, each a reference; heap array. 0 or -ENOMEM. */
+int table_copy(struct table *table, struct container ***ret, size_t *ret_count);
+
+/* --- the objects ------------------------------------------------------------ */
+
+struct engine {
+	atomic_int refs; /* the opener's and each container's: of the memory, not of what works */
+	char *root, *run;
+	int containers_fd, run_fd;
+	struct graph *graph;   /* borrowed */
+	struct events *events; /* borrowed */
+	void (*on_change)(void *arg, uint64_t key);
+	void *arg;
+	char boot_id[40];
+	struct cgroup_host *cgroups;
+	struct rootfs *rootfs;
+	struct launcher *launcher;
+	struct workers *workers;
+	struct monitor *monitor;
+	struct table table;
+	atomic_bool copies_wanted; /* some state.json has not been copied to ROOT */
+	atomic_bool copying;
+	atomic_uint exposed; /* containers whose exposed_ns is set */
+	atomic_bool hiding;
+	atomic_bool is_open; /* before, nobody is told of changes */
+};
+
+/* One command's place in the queue of a container, or one sleeper. */
+struct turn {
+	struct turn *next;
+};
+struct waiter {
+	struct waiter *next;
+	struct ticket *ticket;
+	bool woken; /* guarded by ticket->lock */
+};
+
+struct container {
+	atomic_int refs;
+	struct engine *engine; /* counted; verbs are called before engine_close() only */
+	char id[65];
+	char short_id[SHORT_ID_SIZE];
+	uint64_t key;
+	atomic_int dir_fd; /* opened at the first wish, -1 before */
+	bool listed;       /* guarded by table.lock */
+
+	pthread_mutex_t lock; /* guards all down to shim_lock */
+	struct container_view *view;
+	bool removed;
+	bool is_trashed; /* its directory is .trash-<id> until the last reference goes */
+	struct waiter *waiters;
+	struct turn *turn_first, *turn_last;
+	char *image_name;         /* config's Image for which view->image_id was found, or NULL */
+	uint64_t starting;        /* run being launched, 0: none */
+	unsigned restarting;      /* restarts under way: its end is not the end */
+	bool ending;              /* the end of the current run is being worked on */
+	bool stop_asked;          /* the end is due to a stop: event "stop" */
+	int64_t stop_deadline_ns; /* CLOCK_MONOTONIC, when KILL follows; 0: none */
+	int start_code;           /* errno of a run whose program could not be executed */
+	int exit_codes[EXIT_CODES_KEPT]; /* by run, for waiters that wake late */
+	int64_t exposed_ns; /* CLOCK_MONOTONIC, when RUN/rootfs/<id> was last asked for; 0: not there */
+	unsigned stdin_writers;
+	uint64_t stdin_run; /* the run that they are counted for */
+	uint64_t save_wanted, save_done;
+	bool saving, copy_wanted;
+	pthread_cond_t saved;
+
+	pthread_mutex_t shim_lock;
+	struct shim *shim; /* of the current run, NULL: none */
+	uint64_t shim_run;
+	bool shim_closed; /* it will say nothing more */
+	bool shim_exited; /* exit_code and finished_ns below are told */
+	int exit_code;
+	int64_t finished_ns;
+	atomic_bool shim_pending; /* the event loop came while shim_lock was held */
+	struct shim *old_shim;    /* has ended its run but still writes the log (full disk) */
+};
+
+/* --- container.c: object, views, turns -------------------------------------- */
+
+/* One reference, view created with id and the 12 digits as name. NULL: no memory. */
+struct container *container_new(struct engine *engine, const char *id);
+/* A private copy of the view to change, with c->lock held until it is published; never NULL. */
+struct container_view *container_edit(struct container *c);
+/* Swap it in and unlock; the sleepers are woken, and on_change told, only by the second. */
+void container_swap(struct container *c, struct container_view *view);
+void container_publish(struct container *c, struct container_view *view);
+void container_wake_locked(struct container *c);
+void container_notify(struct container *c);
+
+typedef bool container_predicate(const struct container *c, uint64_t arg);
+/* Sleep with c->lock held (given up meanwhile) until done(c, arg). 0, or -EINTR when the ticket
+ * was cancelled first. */
+int container_sleep_locked(struct container *c, struct ticket *ticket, container_predicate *done,
+			   uint64_t arg);
+/* Has the run ended (arg: its number)? For container_sleep_locked(). */
+container_predicate container_run_has_ended;
+container_predicate container_has_launched; /* no launch under way */
+container_predicate container_has_settled;  /* nor a restart */
+
+/* Wait for one's turn among this container's commands. -EINTR: not taken, with a sentence. */
+int container_take_turn(struct container *c, struct turn *turn, struct ticket *ticket,
+			struct error *err);
+void container_leave_turn(struct container *c, struct turn *turn);
+
+bool container_view_is_live(const struct container_view *view); /* running or paused */
+/* As JSON can hold it: an unfit byte becomes '?'. */
+void container_view_set_error(struct container_view *view, const char *sentence);
+/* -ENOENT removed, -EIO damaged; with a sentence. */
+int container_check(struct container *c, bool damaged_is_fine, struct error *err);
+/* events_emit() with name, image, labels and one more attribute (or NULL). */
+void container_emit(struct container *c, const char *action, const char *key, const char *value);
+
+/* --- store.c: what lies on disk --------------------------------------------- */
+
+/* Make ROOT/containers/<id> whole with config.json and meta.json, or nothing. */
+int store_make(struct container *c, bool durable, struct error *err);
+int store_write_config(struct container *c, const json_t *asked, bool durable, struct error *err);
+/* meta.json from the view, with this name (NULL: the view's). */
+int store_write_meta(struct container *c, const char *name, struct error *err);
+/* RUN/<12 digits>/state.json as things are now; a failure is logged. */
+void store_save_state(struct container *c);
+/* Copy the states changed since the last time to ROOT, then one syncfs. */
+void store_copy_states(struct engine *engine);
+/* Descriptor of RUN/<12 digits> or -errno; made 0700 when make. */
+int store_open_run_dir(struct container *c, bool make, struct error *err);
+void store_remove_run_dir(struct container *c);
+/* Take ROOT/containers/<id> out of sight: after this it does not exist any more. */
+int store_trash(struct container *c, struct error *err);
+/* Then its root file system goes at once, and the log when nobody refers to it any more. */
+void store_empty_trash(struct container *c);
+void store_drop_trash(struct container *c);
+/* Remove what another engine left, on a worker if it can be large. */
+void store_sweep(struct engine *engine, const char *entry);
+bool store_is_trash(const char *entry);    /* of a removal */
+bool store_is_leftover(const char *entry); /* of that, or of a create */
+
+/* --- container_shim.c: the connection to the shim --------------------------- */
+
+/* Give the connection of a fresh or found run to c. */
+void link_attach(struct container *c, uint64_t run, struct shim *shim);
+/* Have the event loop watch it. */
+void link_watch(struct container *c);
+/* The connection of this run, locked, or NULL (nothing locked) when the run is over. */
+struct shim *link_enter(struct container *c, uint64_t run);
+void link_leave(struct container *c);
+/* From the event loop: never waits. */
+void link_on_event(struct container *c, uint64_t run);
+void link_on_gone(struct container *c, uint64_t run);
+/* Take the connection away from c at the end of its run. Sets what the shim told. */
+struct shim *link_detach(struct container *c, bool *ret_exited, int *ret_code,
+			 int64_t *ret_finished_ns);
+/* Wait until the shim's process has gone; false after timeout_ms. */
+bool link_wait_gone(const struct shim *shim, int timeout_ms);
+void link_kill_shim(const struct shim *shim);
+
+/* --- container_start.c, start_plan.c ---------------------------------------- */
+
+struct start_plan;
+/* Find the image, merge and decode the configuration, compile security: no side effect but that
+ * c's image is pinned. */
+int start_plan_new(struct container *c, struct start_plan **ret, struct error *err);
+/* Make what the run needs outside of the shim: files, cgroup, root mount. What start_plan_free()
+ * does not take back (cgroup, files) is start_plan_undo()'s. */
+int start_plan_make(struct start_plan *plan, uint64_t run, struct error *err);
+void start_plan_undo(struct start_plan *plan);
+void start_plan_free(struct start_plan *plan);
+DEFINE_AUTO(struct start_plan *, start_plan_free);
+const struct launch_spec *start_plan_get_spec(const struct start_plan *plan);
+json_t *start_plan_get_effective(const struct start_plan *plan); /* borrowed */
+bool start_plan_is_auto_remove(const struct start_plan *plan);
+
+/* With the turn taken. Sentences without the command's word. */
+int start_in_turn(struct container *c, struct ticket *ticket, struct error *err);
+/* The run noted with ticket_note_run() by an engine that died: true, and which. */
+void ticket_note_run(struct ticket *ticket, const struct container *c, uint64_t run);
+bool ticket_find_run(const struct ticket *ticket, const struct container *c, uint64_t *ret);
+
+/* --- container_image.c ------------------------------------------------------ */
+
+/* The container's image as pinned, or found by config's Image and then pinned. With the turn
+ * taken. NULL: a sentence. */
+struct image *image_of_container(struct container *c, struct error *err);
+/* asked merged with the image's values; image NULL: none known. */
+int effective_of(const struct image *image, const json_t *asked, json_t **ret, struct error *err);
+/* Find the image of asked (unless NULL) for the view, not published yet; a failure is no failure:
+ * the start will tell. Sets image_id, effective and c->image_name. */
+void image_note(struct container *c, struct container_view *view);
+void rootfs_spec_fill(struct rootfs_spec *spec, struct container *c, struct image *image,
+		      bool is_volatile, pid_t pid);
+
+/* RUN/rootfs/<id> is there (found at recovery, or made). */
+void image_note_exposed(struct container *c, bool exposed);
+/* Unmount those that nobody is in and nobody has asked for lately. */
+#define EXPOSED_IDLE_NS INT64_C(60000000000)
+void image_hide_idle(struct engine *engine, int64_t idle_ns);
+
+/* --- container_stop.c, container_exit.c, container_remove.c ----------------- */
+
+/* Signal, and KILL when timeout_s have passed; returns when run has ended. */
+int stop_run(struct container *c, struct ticket *ticket, uint64_t run, int signo, int64_t timeout_s,
+	     struct error *err);
+/* KILL everything of the run; returns when it has ended. */
+int kill_run(struct container *c, struct ticket *ticket, uint64_t run, struct error *err);
+void kill_everything(struct container *c, uint64_t run);
+void stop_on_deadline(struct container *c, uint64_t run); /* from the event loop */
+
+/* The run is over (or its shim is): do once what follows, on a worker. */
+void exit_schedule(struct container *c, uint64_t run);
+/* The same now, on this thread. */
+void exit_finish(struct container *c, uint64_t run);
+/* -ENOSPC while the shim of the last run still has output that does not fit on the disk; force: it
+ * is dropped. */
+int exit_settle_old_shim(struct container *c, bool force, struct error *err);
+
+/* With the turn taken and not running. */
+int remove_in_turn(struct container *c, struct error *err);
+/* What AutoRemove asks for, when no restart is under way. */
+void remove_automatically(struct container *c);
+
+/* --- recover.c, monitor.c --------------------------------------------------- */
+
+int recover_all(struct engine *engine, struct error *err);
+
+int monitor_new(struct engine *engine, struct monitor **ret, struct error *err);
+/* Ends the thread; jobs may go on calling the functions below. */
+void monitor_stop(struct monitor *monitor);
+void monitor_free(struct monitor *monitor); /* after monitor_stop() */
+void monitor_watch(struct monitor *monitor, uint64_t key, uint64_t run, int socket_fd, int pidfd);
+void monitor_rearm(struct monitor *monitor, uint64_t key, uint64_t run, int socket_fd);
+void monitor_unwatch(struct monitor *monitor, int socket_fd, int pidfd);
+/* stop_on_deadline() at that time of CLOCK_MONOTONIC. */
+void monitor_set_deadline(struct monitor *monitor, uint64_t key, uint64_t run, int64_t when_ns);
+/* Copy states within a second. */
+void monitor_wake(struct monitor *monitor);
+
+struct engine *engine_ref(struct engine *engine);
+void engine_unref(struct engine *engine);
+/* Run fn(container) on a worker with a reference of its own, here if there is no memory. */
+void engine_submit(struct container *c, void (*fn)(void *container));
+
+#endif

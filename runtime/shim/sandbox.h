@@ -1,0 +1,56 @@
+/* Becoming process 1 of a container: what the shim's child does between clone3
+ * and execve. Everything in here runs in the child, which may share the shim's
+ * memory (see spawn.c): nothing is allocated, no state of the shim is changed,
+ * and a failure is a sentence sent through the channel.
+ */
+#ifndef RUNTIME_SHIM_SANDBOX_H
+#define RUNTIME_SHIM_SANDBOX_H
+
+#include "base/error.h"
+#include "runtime/shim/plan.h"
+
+/* The slim mount namespace is an empty tmpfs but for this directory. */
+#define SANDBOX_ROOT "/root"
+
+struct sandbox {
+	const struct plan *plan;
+	char **argv, **env; /* made of the plan's, for execve */
+	int stdio[3];       /* ends of pipes for 0, 1, 2; stdin may be -1; unused with a tty */
+	int channel;        /* to the shim: one struct shim_failed, or the terminal */
+	int shim_channel;   /* the shim's end, which the child inherits and closes */
+	int proc_fd;        /* the host's /proc */
+	int root_fd;        /* the container's root, once it is there */
+};
+
+/* Set up and execute. Returns only to be followed by _exit(): it failed and the
+ * shim has been told. Typed for spawn_child(). */
+int sandbox_run(void *sandbox);
+
+/* root.c: the root file system and what is mounted in it. Each 0 or -errno with
+ * a sentence. Paths are resolved inside the container's root. */
+int root_take(struct sandbox *box, struct error *err);
+int root_mount_all(const struct sandbox *box, struct error *err);
+int root_mask_paths(const struct sandbox *box, struct error *err);
+int root_protect_paths(const struct sandbox *box, struct error *err);
+int root_seal(struct error *err); /* make the root file system itself read-only */
+/* Open path, O_PATH; make it (and its parents, 0755) when it is missing: a
+ * directory, or an empty file. A descriptor or -errno, no sentence. */
+int root_open_made(int root_fd, const char *path, bool is_file);
+
+/* dev.c: what lies in /dev. */
+int dev_fill(const struct sandbox *box, struct error *err);
+/* A pseudo terminal of the container's own devpts becomes 0, 1, 2, /dev/console
+ * and the controlling terminal; master and slave go to the shim. */
+int dev_open_terminal(const struct sandbox *box, struct error *err);
+/* Pipes or the container's /dev/null become 0, 1, 2. */
+int dev_set_stdio(const struct sandbox *box, struct error *err);
+
+/* identity.c: what the program may do. In this order. */
+int identity_set_limits(const struct plan *plan, struct error *err);
+int identity_drop(const struct sandbox *box, struct error *err);
+
+/* program.c: execve, looked up in the container's PATH. Returns -errno with a
+ * sentence. */
+int program_execute(char *const *argv, char *const *env, struct error *err);
+
+#endif

@@ -1,0 +1,22 @@
+/* The container's first process. */
+#ifndef RUNTIME_SHIM_SPAWN_H
+#define RUNTIME_SHIM_SPAWN_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Make a child in new namespaces that calls func(arg) and exits with what it
+ * returns, if it does not execute a program.
+ *
+ * namespaces  CLONE_NEW*
+ * cgroup_fd   cgroup v2 directory to be born in, or -1
+ *
+ * The child has copies of the descriptors. Where the architecture is known to
+ * spawn.c it shares the memory and the caller sleeps until it has executed or
+ * exited; else it is a copy. Returns its pid, or -errno with a sentence. */
+pid_t spawn_child(uint64_t namespaces, int cgroup_fd, int (*func)(void *arg), void *arg,
+		  struct error *err);
+
+#endif

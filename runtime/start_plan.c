@@ -1,0 +1,456 @@
+/* From a configuration to a launch plan: what a start decides, and what it makes
+ * for the run outside of the shim.
+ *
+ * Two steps. start_plan_new() looks things up and can only fail; nothing has to
+ * be undone after it. start_plan_make() makes the files of RUN/<12 digits>, the
+ * cgroup and the root mount; start_plan_undo() takes all of that back and is
+ * safe in any half-made state. Descriptors are closed by start_plan_free(), which
+ * a successful start calls as well: the shim has its own by then.
+ *
+ * A key of the configuration that this build cannot honour makes the start fail:
+ * a container that runs without the volume it was given does harm quietly.
+ */
+#include "runtime/engine_private.h"
+
+#include "base/log.h"
+#include "base/path.h"
+#include "net/hosts.h"
+#include "runtime/security.h"
+#include "runtime/user.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+
+#define RESOLV_MAX (64U << 10)
+#define CAP_COUNT_MAX 256
+#define EXTRA_HOSTS_MAX 256
+
+enum { FILE_HOSTS, FILE_HOSTNAME, FILE_RESOLV, FILE_COUNT };
+static const char *const file_names[FILE_COUNT] = { "hosts", "hostname", "resolv.conf" };
+static const char *const file_targets[FILE_COUNT] = { "/etc/hosts", "/etc/hostname",
+						      "/etc/resolv.conf" };
+
+struct start_plan {
+	struct container *container; /* borrowed: the starter holds the turn */
+	struct image *image;
+	json_t *effective;
+	struct config config; /* borrows from effective */
+	uint64_t caps;
+	const struct sock_filter *seccomp;
+	size_t seccomp_count;
+	struct cgroup cgroup;
+	int run_dir_fd, rootfs_fd;
+	int file_fds[FILE_COUNT];
+	const char *hostname;
+	struct user user;
+	char **env;
+	struct launch_mount *mounts;
+	struct launch_spec spec;
+};
+
+/* --- looking up ------------------------------------------------------------- */
+
+static bool is_given(const json_t *value)
+{
+	if (json_is_string(value))
+		return json_string_length(value) > 0;
+	if (json_is_array(value))
+		return json_array_size(value) > 0;
+	if (json_is_object(value))
+		return json_object_size(value) > 0;
+	return json_is_true(value);
+}
+
+static int refuse(const char *key, struct error *err)
+{
+	return error_set(err, ENOTSUP, "%s is not supported by this version; remove it from config",
+			 key);
+}
+
+static int check_supported(const json_t *effective, struct error *err)
+{
+	static const char *const keys[] = { "Volumes", "VolumesFrom" };
+	static const char *const host_keys[] = { "Binds",        "Mounts", "Tmpfs",
+						 "PortBindings", "Links",  "PublishAllPorts",
+						 "Sysctls",      "Init",   "DnsOptions" };
+	const json_t *host = json_object_get(effective, "HostConfig");
+	const char *policy = json_get_str(json_object_get(host, "RestartPolicy"), "Name", "");
+	const char *log_type = json_get_str(json_object_get(host, "LogConfig"), "Type", "");
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (is_given(json_object_get(effective, keys[i])))
+			return refuse(keys[i], err);
+	for (size_t i = 0; i < sizeof(host_keys) / sizeof(host_keys[0]); i++)
+		if (is_given(json_object_get(host, host_keys[i])))
+			return refuse(host_keys[i], err);
+	if (*policy && strcmp(policy, "no") != 0)
+		return refuse("RestartPolicy", err);
+	if ((*log_type && strcmp(log_type, "json-file") != 0) ||
+	    is_given(json_object_get(json_object_get(host, "LogConfig"), "Config")))
+		return refuse("LogConfig", err);
+	return 0;
+}
+
+static bool is_one_of(const char *text, const char *const *list)
+{
+	for (; *list; list++)
+		if (!strcmp(text, *list))
+			return true;
+	return false;
+}
+
+static int check_network(const char *mode, struct error *err)
+{
+	static const char *const modes[] = { "", "default", "bridge", "none", "host", NULL };
+
+	if (is_one_of(mode, modes))
+		return 0;
+	return error_set(err, ENOTSUP, "NetworkMode '%s' is not supported by this version", mode);
+}
+
+static size_t count_strings(const char *const *list)
+{
+	size_t count = 0;
+
+	while (list && list[count] && count < CAP_COUNT_MAX)
+		count++;
+	return count;
+}
+
+static int decide_security(struct start_plan *plan, struct error *err)
+{
+	const struct config *config = &plan->config;
+	const char *const *add = (const char *const *)config->cap_add;
+	const char *const *drop = (const char *const *)config->cap_drop;
+	int ret;
+
+	plan->caps = config->privileged ? security_all_caps() : security_default_caps();
+	ret = security_parse_caps(add, count_strings(add), drop, count_strings(drop), &plan->caps,
+				  err);
+	if (ret < 0 || config->privileged || config->seccomp_unconfined)
+		return ret;
+	return security_get_seccomp(plan->caps, plan->container->engine->run_fd, &plan->seccomp,
+				    &plan->seccomp_count, err);
+}
+
+static int look_up(struct start_plan *plan, struct error *err)
+{
+	AUTO(container_view_unref)
+	struct container_view *view = container_get_view(plan->container);
+	int ret;
+
+	plan->image = image_of_container(plan->container, err);
+	if (!plan->image)
+		return -err->code;
+	ret = effective_of(plan->image, view->config, &plan->effective, err);
+	if (ret == 0)
+		ret = config_decode(plan->effective, true, &plan->config, err);
+	if (ret == 0)
+		ret = check_supported(plan->effective, err);
+	if (ret == 0)
+		ret = check_network(plan->config.network_mode, err);
+	return ret == 0 ? decide_security(plan, err) : ret;
+}
+
+int start_plan_new(struct container *c, struct start_plan **ret, struct error *err)
+{
+	AUTO(start_plan_free) struct start_plan *plan = calloc(1, sizeof(*plan));
+	struct error cause = ERROR_INIT;
+	int failure;
+
+	if (!plan)
+		return error_set(err, ENOMEM, "no memory for a launch plan");
+	plan->container = c;
+	plan->cgroup = (struct cgroup)CGROUP_INIT;
+	plan->run_dir_fd = plan->rootfs_fd = -1;
+	for (int i = 0; i < FILE_COUNT; i++)
+		plan->file_fds[i] = -1;
+	failure = look_up(plan, &cause);
+	if (failure < 0)
+		return error_set(err, -failure, "%s", cause.msg);
+	plan->hostname = *plan->config.hostname ? plan->config.hostname : c->short_id;
+	*ret = steal_ptr(&plan);
+	return 0;
+}
+
+/* --- hosts, hostname, resolv.conf ------------------------------------------- */
+
+/* "host:address" of ExtraHosts, split in place of a copy. */
+static size_t split_extra_hosts(const json_t *list, char **copies, struct hosts_entry *entries)
+{
+	size_t count = 0, i;
+	json_t *item;
+
+	json_array_foreach(list, i, item) {
+		const char *text = json_string_value(item);
+		char *colon;
+
+		if (!text || count == EXTRA_HOSTS_MAX || !(copies[count] = strdup(text)))
+			continue;
+		colon = strchr(copies[count], ':');
+		if (colon) {
+			*colon = '\0';
+			entries[count].names = copies[count];
+			entries[count].address = colon + 1;
+			count++;
+		} else {
+			free(copies[count]);
+		}
+	}
+	return count;
+}
+
+static void render_hosts(struct start_plan *plan, struct strbuf *out)
+{
+	const json_t *host = json_object_get(plan->effective, "HostConfig");
+	char *copies[EXTRA_HOSTS_MAX];
+	struct hosts_entry entries[EXTRA_HOSTS_MAX];
+	size_t count = split_extra_hosts(json_object_get(host, "ExtraHosts"), copies, entries);
+	const char *domain = *plan->config.domainname ? plan->config.domainname : NULL;
+
+	hosts_render(out, NULL, plan->hostname, domain, entries, count);
+	while (count > 0)
+		free(copies[--count]);
+}
+
+static void render_resolv(struct start_plan *plan, struct strbuf *out)
+{
+	const json_t *host = json_object_get(plan->effective, "HostConfig");
+	const json_t *list = json_object_get(host, "DnsSearch");
+	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+	const char *search[EXTRA_HOSTS_MAX];
+	const char *const *servers = (const char *const *)plan->config.dns;
+	size_t count = 0, i;
+	json_t *item;
+
+	json_array_foreach(list, i, item)
+		if (json_is_string(item) && count < EXTRA_HOSTS_MAX)
+			search[count++] = json_string_value(item);
+	/* A link in /etc is the host's own; a host without the file is fine. */
+	auto_fd int fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0 && strbuf_reserve(&text, RESOLV_MAX)) {
+		ssize_t len = path_pread_full(fd, text.data, RESOLV_MAX, 0);
+
+		text.len = len > 0 ? (size_t)len : 0;
+		text.data[text.len] = '\0';
+	}
+	hosts_render_resolv(out, servers, count_strings(servers), search, count, text.data,
+			    text.len);
+}
+
+/* A detached mount of the file, to be attached inside the new root. */
+static int clone_file(struct start_plan *plan, int which, struct error *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	int fd = (int)syscall(SYS_open_tree, plan->run_dir_fd, file_names[which],
+			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+
+	if (fd < 0)
+		return error_set_sys(err, errno, "cannot bind %s", file_names[which]);
+	plan->file_fds[which] = fd;
+	/* Writable otherwise, as Docker's: programs that edit /etc/hosts expect it. */
+	if (plan->config.readonly_rootfs &&
+	    syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return error_set_sys(err, errno, "cannot make %s read-only", file_names[which]);
+	return 0;
+}
+
+static int make_files(struct start_plan *plan, struct error *err)
+{
+	for (int i = 0; i < FILE_COUNT; i++) {
+		AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+		int ret;
+
+		if (i == FILE_HOSTS)
+			render_hosts(plan, &text);
+		else if (i == FILE_HOSTNAME)
+			hosts_render_hostname(&text, plan->hostname);
+		else
+			render_resolv(plan, &text);
+		ret = strbuf_check(&text, err);
+		if (ret == 0)
+			ret = path_replace_file(plan->run_dir_fd, file_names[i],
+						strbuf_get_str(&text), text.len, 0644, false, err);
+		if (ret == 0)
+			ret = clone_file(plan, i, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* --- the rest of the run ---------------------------------------------------- */
+
+static int make_cgroup(struct start_plan *plan, struct error *err)
+{
+	const struct config *config = &plan->config;
+	const struct cgroup_limits limits = { .memory = config->memory,
+					      .memory_swap = config->memory_swap,
+					      .cpu_shares = config->cpu_shares,
+					      .nano_cpus = config->nano_cpus,
+					      .pids = config->pids_limit,
+					      .all_devices = config->privileged };
+	struct container *c = plan->container;
+
+	return cgroup_create(c->engine->cgroups, c->id, &limits, &plan->cgroup, err);
+}
+
+static int make_rootfs(struct start_plan *plan, struct error *err)
+{
+	struct container *c = plan->container;
+	struct rootfs_spec spec;
+	int fd;
+
+	rootfs_spec_fill(&spec, c, plan->image, plan->config.auto_remove, 0);
+	fd = rootfs_get_mount(c->engine->rootfs, &spec, err);
+	if (fd < 0)
+		return fd;
+	plan->rootfs_fd = fd;
+	return user_resolve(fd, plan->config.user, &plan->user, err);
+}
+
+static int make_mounts(struct start_plan *plan, struct error *err)
+{
+	size_t count = security_mount_count;
+
+	plan->mounts = calloc(count + FILE_COUNT, sizeof(struct launch_mount));
+	plan->env = config_build_env(&plan->config, plan->hostname, plan->user.home);
+	if (!plan->mounts || !plan->env)
+		return error_set(err, ENOMEM, "no memory for a launch plan");
+	memcpy(plan->mounts, security_mounts, count * sizeof(struct launch_mount));
+	for (int i = 0; i < FILE_COUNT; i++)
+		plan->mounts[count + (size_t)i] = (struct launch_mount){ .target = file_targets[i],
+									 .fd = plan->file_fds[i],
+									 .is_file = true };
+	return 0;
+}
+
+static void fill_identity(struct start_plan *plan, struct launch_spec *spec)
+{
+	const struct config *config = &plan->config;
+	/* Without ambient capabilities the kernel takes them from who is not root. */
+	uint64_t held = plan->user.uid == 0 ? plan->caps : 0;
+
+	spec->uid = plan->user.uid;
+	spec->gid = plan->user.gid;
+	spec->groups = plan->user.groups;
+	spec->group_count = plan->user.group_count;
+	spec->cap_bounding = plan->caps;
+	spec->cap_effective = spec->cap_permitted = held;
+	spec->no_new_privs = config->no_new_privs;
+	spec->seccomp = plan->seccomp;
+	spec->seccomp_count = plan->seccomp_count;
+	spec->rlimits = config->ulimits;
+	spec->rlimit_count = config->ulimit_count;
+}
+
+static void fill_file_system(struct start_plan *plan, struct launch_spec *spec)
+{
+	spec->rootfs_fd = plan->rootfs_fd;
+	spec->log_dir_fd = container_get_dir_fd(plan->container);
+	spec->run_dir_fd = plan->run_dir_fd;
+	spec->mounts = plan->mounts;
+	spec->mount_count = security_mount_count + FILE_COUNT;
+	spec->devices = security_devices;
+	spec->device_count = security_device_count;
+	if (!plan->config.privileged) {
+		spec->masked_paths = security_masked_paths;
+		spec->masked_count = security_masked_count;
+		spec->readonly_paths = security_readonly_paths;
+		spec->readonly_count = security_readonly_count;
+	}
+	spec->readonly_rootfs = plan->config.readonly_rootfs;
+}
+
+static void fill_spec(struct start_plan *plan, uint64_t run)
+{
+	const struct config *config = &plan->config;
+	struct launch_spec *spec = &plan->spec;
+
+	spec->id = plan->container->id;
+	spec->run = run;
+	spec->cgroup_fd = plan->cgroup.leaf_fd;
+	spec->cgroup_procs_fds = plan->cgroup.procs_fds;
+	spec->cgroup_procs_count = plan->cgroup.procs_count;
+	fill_file_system(plan, spec);
+	fill_identity(plan, spec);
+	spec->argv = (const char *const *)config->argv;
+	spec->envp = (const char *const *)plan->env;
+	spec->cwd = *config->working_dir ? config->working_dir : "/";
+	spec->hostname = plan->hostname;
+	spec->domainname = *config->domainname ? config->domainname : NULL;
+	spec->new_netns = config->network_disabled || strcmp(config->network_mode, "host") != 0;
+	spec->tty = config->tty;
+	spec->open_stdin = config->open_stdin;
+}
+
+int start_plan_make(struct start_plan *plan, uint64_t run, struct error *err)
+{
+	int ret = store_open_run_dir(plan->container, true, err);
+
+	if (ret < 0)
+		return ret;
+	plan->run_dir_fd = ret;
+	ret = make_cgroup(plan, err);
+	if (ret == 0)
+		ret = make_rootfs(plan, err);
+	if (ret == 0)
+		ret = make_files(plan, err);
+	if (ret == 0)
+		ret = make_mounts(plan, err);
+	if (ret == 0)
+		fill_spec(plan, run);
+	return ret;
+}
+
+void start_plan_undo(struct start_plan *plan)
+{
+	struct container *c = plan->container;
+	struct error err = ERROR_INIT;
+
+	if (cgroup_remove(c->engine->cgroups, c->id, &err) < 0)
+		log_warn("container %s: %s", c->short_id, err.msg);
+	for (int i = 0; i < FILE_COUNT && plan->run_dir_fd >= 0; i++)
+		unlinkat(plan->run_dir_fd, file_names[i], 0);
+}
+
+void start_plan_free(struct start_plan *plan)
+{
+	if (!plan)
+		return;
+	for (int i = 0; i < FILE_COUNT; i++)
+		if (plan->file_fds[i] >= 0)
+			close(plan->file_fds[i]);
+	if (plan->rootfs_fd >= 0)
+		close(plan->rootfs_fd);
+	if (plan->run_dir_fd >= 0)
+		close(plan->run_dir_fd);
+	cgroup_deinit(&plan->cgroup);
+	config_deinit(&plan->config);
+	json_decref(plan->effective);
+	for (char **at = plan->env; at && *at; at++)
+		free(*at);
+	free(plan->env);
+	free(plan->mounts);
+	image_unref(plan->image);
+	free(plan);
+}
+
+const struct launch_spec *start_plan_get_spec(const struct start_plan *plan)
+{
+	return &plan->spec;
+}
+
+json_t *start_plan_get_effective(const struct start_plan *plan)
+{
+	return plan->effective;
+}
+
+bool start_plan_is_auto_remove(const struct start_plan *plan)
+{
+	return plan->config.auto_remove;
+}

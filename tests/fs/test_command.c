@@ -1,0 +1,558 @@
+/* Commands: every verb and option by a line as it would be written, and the bad ones of
+ * tests/bad/commands, a file a case:
+ *
+ *     EINVAL the whole sentence
+ *     ctl                          or containers/web/ctl
+ *     the text as it would be written
+ */
+#include "tests/test.h"
+
+#include "base/path.h"
+#include "fs/command.h"
+#include "tests/alloc_sweep.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int parse_text(const char *text, size_t len, const char *container, struct command *ret,
+		      struct error *err)
+{
+	AUTO(words_deinit) struct words words = { .argv = NULL };
+	size_t consumed;
+	bool in_quote;
+	int r = words_split(text, len, true, &words, &consumed, &in_quote, err);
+
+	return r < 0 ? r : command_parse(&words, container, ret, err);
+}
+
+static void put(struct strbuf *out, const char *name, const char *value)
+{
+	if (value)
+		strbuf_appendf(out, " %s=%s", name, value);
+}
+
+static void put_list(struct strbuf *out, const char *name, char *const *list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		strbuf_appendf(out, " %s=%s", name, list[i]);
+}
+
+static void put_number(struct strbuf *out, const char *name, int64_t value, int64_t usual)
+{
+	if (value != usual)
+		strbuf_appendf(out, " %s=%lld", name, (long long)value);
+}
+
+/* All of a command that is not as usual; JSON with ' for ". */
+static void describe(const struct command *command, struct strbuf *out)
+{
+	strbuf_append_str(out, verb_get_name(command->verb));
+	put(out, "name", command->name);
+	put(out, "image", command->image);
+	put(out, "source", command->source);
+	put(out, "message", command->message);
+	put(out, "format", command->format);
+	put_list(out, "target", command->targets);
+	put_list(out, "filter", command->filters);
+	put_number(out, "signo", command->signo, 0);
+	put_number(out, "timeout", command->timeout_s, -1);
+	put_number(out, "limit", command->limit, -1);
+	put_number(out, "remove", command->remove, 0);
+	put_number(out, "detach", command->detach, 0);
+	put_number(out, "pull", command->pull, PULL_NEVER);
+	put_number(out, "force", command->force, 0);
+	put_number(out, "volumes", command->volumes, 0);
+	put_number(out, "all", command->all, 0);
+	put_number(out, "quiet", command->quiet, 0);
+	put_number(out, "latest", command->latest, 0);
+	put_number(out, "no_trunc", command->no_trunc, 0);
+	put_number(out, "size", command->size, 0);
+	put_number(out, "rows", command->rows, 0);
+	put_number(out, "cols", command->cols, 0);
+	if (command->config) {
+		size_t start = out->len + 1;
+
+		strbuf_append_char(out, ' ');
+		assert_int_equal(json_render(command->config, 0, out, NULL), 0);
+		for (char *at = out->data + start; *at; at++) {
+			if (*at == '"')
+				*at = '\'';
+		}
+	}
+}
+
+static void check(const char *container, const char *line, const char *want)
+{
+	AUTO(command_deinit) struct command command = { .timeout_s = -1 };
+	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+	int ret = parse_text(line, strlen(line), container, &command, &err);
+
+	assert_ok(ret, &err);
+	describe(&command, &text);
+	assert_string_equal(strbuf_get_str(&text), want);
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	check(NULL, "start web", "start target=web");
+	check(NULL, "start web db 0123", "start target=web target=db target=0123");
+	check(NULL, "wait web", "wait target=web");
+	check(NULL, "rm web db", "rm target=web target=db");
+	check(NULL, "rm -f web -v db", "rm target=web target=db force=1 volumes=1");
+	check(NULL, "rm -fv -- -web", "rm target=-web force=1 volumes=1");
+	check(NULL, "rm --force=false --volumes=true web", "rm target=web volumes=1");
+	check(NULL, "rmi a:1 b", "rmi target=a:1 target=b");
+	check(NULL, "rmi --force a", "rmi target=a force=1");
+	check(NULL, "inspect a b", "inspect target=a target=b");
+	check(NULL, "inspect -f '{{.Id}}' a", "inspect format={{.Id}} target=a");
+	check(NULL, "inspect --format x --format=y a", "inspect format=y target=a");
+	check(NULL, "rename old new", "rename name=new target=old");
+	check(NULL, "tag a b:1", "tag name=b:1 image=a");
+	check(NULL, "tag -f a b:1", "tag name=b:1 image=a force=1");
+}
+
+static void test_stop(void **state)
+{
+	(void)state;
+	check(NULL, "stop web", "stop target=web");
+	check(NULL, "stop -t 0 web db", "stop target=web target=db timeout=0");
+	check(NULL, "stop web --time=3", "stop target=web timeout=3");
+	check(NULL, "stop --timeout 3 -s INT web", "stop target=web signo=2 timeout=3");
+	check(NULL, "stop 5", "stop target=5");
+	check(NULL, "restart -t5 web", "restart target=web timeout=5");
+	check(NULL, "kill web", "kill target=web signo=9");
+	check(NULL, "kill -s HUP web db", "kill target=web target=db signo=1");
+	check(NULL, "kill --signal=SIGUSR1 web", "kill target=web signo=10");
+	check(NULL, "kill HUP web", "kill target=HUP target=web signo=9");
+}
+
+static void test_in_container(void **state)
+{
+	(void)state;
+	check("web", "start", "start");
+	check("web", "stop", "stop");
+	check("web", "stop 5", "stop timeout=5");
+	check("web", "stop -t 5", "stop timeout=5");
+	check("web", "stop 0", "stop timeout=0");
+	check("web", "restart 7", "restart timeout=7");
+	check("web", "kill", "kill signo=9");
+	check("web", "kill HUP", "kill signo=1");
+	check("web", "kill 15", "kill signo=15");
+	check("web", "kill -s TERM", "kill signo=15");
+	check("web", "rm -f", "rm force=1");
+	check("web", "rename new", "rename name=new");
+	check("web", "update -m 1m", "update {'Memory':1048576}");
+	check("web", "wait", "wait");
+	check("web", "inspect", "inspect");
+	check("web", "resize 40 120", "resize rows=40 cols=120");
+	check("web", "closestdin", "closestdin");
+}
+
+static void test_tables(void **state)
+{
+	(void)state;
+	check(NULL, "ps", "ps");
+	check(NULL, "ps -a", "ps all=1");
+	check(NULL, "ps -aq --no-trunc -s", "ps all=1 quiet=1 no_trunc=1 size=1");
+	check(NULL, "ps -n 3", "ps limit=3 all=1");
+	check(NULL, "ps --last=0", "ps limit=0 all=1");
+	check(NULL, "ps -l", "ps limit=1 all=1 latest=1");
+	check(NULL, "ps -f status=exited --filter name=^a=b",
+	      "ps filter=status=exited filter=name=^a=b");
+	check(NULL, "ps --format '{{.ID}} {{.Names}}'", "ps format={{.ID}} {{.Names}}");
+	check(NULL, "images", "images");
+	check(NULL, "images -aq --no-trunc", "images all=1 quiet=1 no_trunc=1");
+	check(NULL, "images 'utest*/*'", "images image=utest*/*");
+	check(NULL, "history -q --no-trunc a", "history image=a quiet=1 no_trunc=1");
+	check(NULL, "import /x.tar", "import source=/x.tar");
+	check(NULL, "import -m 'a text' /x.tar a:1",
+	      "import name=a:1 source=/x.tar message=a text");
+	check(NULL, "info", "info");
+	check(NULL, "version", "version");
+}
+
+static void test_run_words(void **state)
+{
+	(void)state;
+	check(NULL, "run a:1", "run image=a:1 {'Image':'a:1'}");
+	check(NULL, "run a sh -c 'exit 3' --rm -x",
+	      "run image=a {'Cmd':['sh','-c','exit 3','--rm','-x'],'Image':'a'}");
+	check(NULL, "run -- a -d", "run image=a {'Cmd':['-d'],'Image':'a'}");
+	check(NULL, "run a ''", "run image=a {'Cmd':[''],'Image':'a'}");
+	check(NULL, "create --name web a true",
+	      "create name=web image=a {'Cmd':['true'],'Image':'a'}");
+	check(NULL, "run 0123456789ab", "run image=0123456789ab {'Image':'0123456789ab'}");
+	check(NULL, "run -d --rm a",
+	      "run image=a remove=1 detach=1 {'Image':'a','HostConfig':{'AutoRemove':true}}");
+	check(NULL, "run --rm=false a",
+	      "run image=a {'Image':'a','HostConfig':{'AutoRemove':false}}");
+	check(NULL, "run --pull missing a", "run image=a pull=1 {'Image':'a'}");
+	check(NULL, "create --pull=always a", "create image=a pull=2 {'Image':'a'}");
+	check(NULL, "run --pull never a", "run image=a {'Image':'a'}");
+}
+
+/* "create OPTIONS a" makes this configuration around Image. */
+static void check_options(const char *options, const char *want)
+{
+	AUTO(strbuf_deinit) struct strbuf line = STRBUF_INIT;
+	AUTO(command_deinit) struct command command = { .timeout_s = -1 };
+	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+	int ret;
+
+	strbuf_appendf(&line, "create %s a", options);
+	ret = parse_text(line.data, line.len, NULL, &command, &err);
+	assert_ok(ret, &err);
+	json_object_del(command.config, "Image");
+	command.verb = VERB_CREATE;
+	assert_int_equal(json_render(command.config, 0, &text, NULL), 0);
+	for (char *at = text.data; *at; at++) {
+		if (*at == '"')
+			*at = '\'';
+	}
+	assert_string_equal(text.data, want);
+}
+
+static void test_options_streams(void **state)
+{
+	(void)state;
+	check_options("-i", "{'OpenStdin':true}");
+	check_options("-it", "{'Tty':true,'OpenStdin':true}");
+	check_options("--interactive --tty=false", "{'Tty':false,'OpenStdin':true}");
+	/* TestParseRunAttach */
+	check_options("-a stdin", "{'AttachStdin':true,'StdinOnce':true}");
+	check_options("-i -a stdin -a stdout",
+		      "{'AttachStdin':true,'AttachStdout':true,'OpenStdin':true,'StdinOnce':true}");
+	check_options("-a stdin -a stdout --attach=stderr",
+		      "{'AttachStdin':true,'AttachStdout':true,'AttachStderr':true,"
+		      "'StdinOnce':true}");
+}
+
+static void test_options_process(void **state)
+{
+	(void)state;
+	check_options("-e A=1 -eB=x=y --env C= --env=D=4", "{'Env':['A=1','B=x=y','C=','D=4']}");
+	check_options("-e $'TRICKY=tri\\ncky\\n'", "{'Env':['TRICKY=tri\\ncky\\n']}");
+	check_options("-u daemon:adm -w /tmp", "{'User':'daemon:adm','WorkingDir':'/tmp'}");
+	check_options("--user=0 --workdir=/", "{'User':'0','WorkingDir':'/'}");
+	check_options("-h foobar", "{'Hostname':'foobar'}");
+	check_options("-h a.b.c", "{'Hostname':'a','Domainname':'b.c'}");
+	check_options("--hostname a --domainname b", "{'Hostname':'a','Domainname':'b'}");
+	check_options("--entrypoint /bin/x", "{'Entrypoint':['/bin/x']}");
+	check_options("--entrypoint ''", "{'Entrypoint':['']}");
+	check_options("--entrypoint a --entrypoint b", "{'Entrypoint':['b']}");
+	check_options("-l a=1 --label b --label c=x=y", "{'Labels':{'a':'1','b':'','c':'x=y'}}");
+	check_options("--stop-signal HUP --stop-timeout 3", "{'StopSignal':'HUP','StopTimeout':3}");
+	check_options("--init", "{'HostConfig':{'Init':true}}");
+}
+
+static void test_options_limits(void **state)
+{
+	(void)state;
+	check_options("-m 512m", "{'Memory':536870912}");
+	check_options("--memory 524288", "{'Memory':524288}");
+	check_options("-m 1g --memory-swap 2g", "{'Memory':1073741824,'MemorySwap':2147483648}");
+	check_options("--memory-swap -1", "{'MemorySwap':-1}");
+	check_options("-m 0", "{'Memory':0}");
+	check_options("-c 512", "{'CpuShares':512}");
+	check_options("--cpu-shares=2", "{'CpuShares':2}");
+	check_options("--cpus 1.5", "{'HostConfig':{'NanoCpus':1500000000}}");
+	check_options("--cpus .25", "{'HostConfig':{'NanoCpus':250000000}}");
+	check_options("--cpus 2", "{'HostConfig':{'NanoCpus':2000000000}}");
+	check_options("--cpus 0.123456789", "{'HostConfig':{'NanoCpus':123456789}}");
+	check_options("--pids-limit 50", "{'HostConfig':{'PidsLimit':50}}");
+	check_options("--pids-limit=-1", "{'HostConfig':{'PidsLimit':-1}}");
+	check_options("--ulimit nofile=1024:2048 --ulimit core=-1",
+		      "{'HostConfig':{'Ulimits':[{'Name':'nofile','Soft':1024,'Hard':2048},"
+		      "{'Name':'core','Soft':-1,'Hard':-1}]}}");
+	check_options("--restart always",
+		      "{'HostConfig':{'RestartPolicy':{'Name':'always','MaximumRetryCount':0}}}");
+	check_options("--restart on-failure:3",
+		      "{'HostConfig':{'RestartPolicy':{'Name':'on-failure',"
+		      "'MaximumRetryCount':3}}}");
+	check_options("--log-opt max-size=10m --log-opt max-file=3 --log-driver json-file",
+		      "{'HostConfig':{'LogConfig':{'Config':{'max-size':'10m','max-file':'3'},"
+		      "'Type':'json-file'}}}");
+}
+
+static void test_options_security(void **state)
+{
+	(void)state;
+	check_options("--privileged --read-only",
+		      "{'HostConfig':{'Privileged':true,'ReadonlyRootfs':true}}");
+	check_options("--cap-add NET_ADMIN --cap-add=SYS_TIME --cap-drop ALL",
+		      "{'HostConfig':{'CapAdd':['NET_ADMIN','SYS_TIME'],'CapDrop':['ALL']}}");
+	check_options("--security-opt no-new-privileges --security-opt seccomp=unconfined",
+		      "{'HostConfig':{'SecurityOpt':['no-new-privileges','seccomp=unconfined']}}");
+	check_options("--sysctl net.core.somaxconn=10",
+		      "{'HostConfig':{'Sysctls':{'net.core.somaxconn':'10'}}}");
+}
+
+/* TestParseRunVolumes */
+static void test_options_volumes(void **state)
+{
+	(void)state;
+	check_options("-v /tmp", "{'Volumes':{'/tmp':{}}}");
+	check_options("-v /tmp -v /var", "{'Volumes':{'/tmp':{},'/var':{}}}");
+	check_options("-v /hostTmp:/containerTmp",
+		      "{'HostConfig':{'Binds':['/hostTmp:/containerTmp']}}");
+	check_options("-v /hostTmp:/containerTmp:ro --volume=/hostVar:/containerVar:rw",
+		      "{'HostConfig':{'Binds':['/hostTmp:/containerTmp:ro',"
+		      "'/hostVar:/containerVar:rw']}}");
+	check_options("-v /hostTmp:/containerTmp -v /containerVar",
+		      "{'Volumes':{'/containerVar':{}},'HostConfig':{'Binds':"
+		      "['/hostTmp:/containerTmp']}}");
+	check_options("-v data:/data", "{'HostConfig':{'Binds':['data:/data']}}");
+	check_options("--volumes-from a --volumes-from b:ro", "{'VolumesFrom':['a','b:ro']}");
+	check_options("--tmpfs /run --tmpfs /t:rw,size=64k",
+		      "{'HostConfig':{'Tmpfs':{'/run':'','/t':'rw,size=64k'}}}");
+	check_options("--mount type=bind,src=/a,dst=/b,readonly --mount target=/v,source=data",
+		      "{'HostConfig':{'Mounts':[{'Type':'bind','Source':'/a','Target':'/b',"
+		      "'ReadOnly':true},{'Type':'volume','Target':'/v','Source':'data'}]}}");
+	check_options(
+		"--mount type=tmpfs,target=/t,ro=false",
+		"{'HostConfig':{'Mounts':[{'Type':'tmpfs','Target':'/t','ReadOnly':false}]}}");
+}
+
+/* TestParseNetworkOpts*, TestParseRunLinks */
+static void test_options_network(void **state)
+{
+	(void)state;
+	check_options("-p 80", "{'ExposedPorts':{'80/tcp':{}},'HostConfig':{'PortBindings':"
+			       "{'80/tcp':[{'HostIp':'','HostPort':''}]}}}");
+	check_options("-p 192.168.1.100::80",
+		      "{'ExposedPorts':{'80/tcp':{}},'HostConfig':{'PortBindings':{'80/tcp':"
+		      "[{'HostIp':'192.168.1.100','HostPort':''}]}}}");
+	check_options("-p 192.168.1.100:8080:80",
+		      "{'ExposedPorts':{'80/tcp':{}},'HostConfig':{'PortBindings':{'80/tcp':"
+		      "[{'HostIp':'192.168.1.100','HostPort':'8080'}]}}}");
+	check_options("-p 192.168.1.100::6000/udp",
+		      "{'ExposedPorts':{'6000/udp':{}},'HostConfig':{'PortBindings':{'6000/udp':"
+		      "[{'HostIp':'192.168.1.100','HostPort':''}]}}}");
+	check_options("-p 8080:80 --publish 8081:80",
+		      "{'ExposedPorts':{'80/tcp':{}},'HostConfig':{'PortBindings':{'80/tcp':"
+		      "[{'HostIp':'','HostPort':'8080'},{'HostIp':'','HostPort':'8081'}]}}}");
+	check_options("-p [::1]:8080:80/TCP",
+		      "{'ExposedPorts':{'80/tcp':{}},'HostConfig':{'PortBindings':{'80/tcp':"
+		      "[{'HostIp':'::1','HostPort':'8080'}]}}}");
+	check_options("-p 8000-8001:80-81",
+		      "{'ExposedPorts':{'80/tcp':{},'81/tcp':{}},'HostConfig':{'PortBindings':"
+		      "{'80/tcp':[{'HostIp':'','HostPort':'8000'}],"
+		      "'81/tcp':[{'HostIp':'','HostPort':'8001'}]}}}");
+	check_options("-p 8000-8010:80 -p 0:81",
+		      "{'ExposedPorts':{'80/tcp':{},'81/tcp':{}},'HostConfig':{'PortBindings':"
+		      "{'80/tcp':[{'HostIp':'','HostPort':'8000-8010'}],"
+		      "'81/tcp':[{'HostIp':'','HostPort':''}]}}}");
+	check_options("--expose 80 --expose 53/udp --expose 90-91",
+		      "{'ExposedPorts':{'80/tcp':{},'53/udp':{},'90/tcp':{},'91/tcp':{}}}");
+	check_options("-P", "{'HostConfig':{'PublishAllPorts':true}}");
+	check_options("--link a:b", "{'HostConfig':{'Links':['a:b']}}");
+	check_options("--link a:b --link c:d", "{'HostConfig':{'Links':['a:b','c:d']}}");
+	check_options("--dns 1.1.1.1 --dns ::1", "{'Dns':['1.1.1.1','::1']}");
+	check_options("--dns-search a.b --dns-opt ndots:1 --dns-option rotate",
+		      "{'HostConfig':{'DnsOptions':['ndots:1','rotate'],'DnsSearch':['a.b']}}");
+	check_options("--add-host a:1.2.3.4 --add-host b:::1",
+		      "{'HostConfig':{'ExtraHosts':['a:1.2.3.4','b:::1']}}");
+	check_options("--network none", "{'HostConfig':{'NetworkMode':'none'}}");
+	check_options("--net=host", "{'HostConfig':{'NetworkMode':'host'}}");
+}
+
+static void test_update(void **state)
+{
+	(void)state;
+	check(NULL, "update -m 1g --memory-swap -1 web db",
+	      "update target=web target=db {'Memory':1073741824,'MemorySwap':-1}");
+	check(NULL, "update web --cpus 1 -c 5 --pids-limit 7 --restart no",
+	      "update target=web {'HostConfig':{'NanoCpus':1000000000,'PidsLimit':7,"
+	      "'RestartPolicy':{'Name':'no','MaximumRetryCount':0}},'CpuShares':5}");
+	/* Whether it can be is seen when it is applied. */
+	check(NULL, "update --memory-swap 1g web", "update target=web {'MemorySwap':1073741824}");
+}
+
+static void test_properties(void **state)
+{
+	static const enum verb waiting[] = { VERB_IMPORT, VERB_RESTART, VERB_STOP, VERB_WAIT };
+
+	(void)state;
+	for (enum verb verb = VERB_CREATE; verb <= VERB_RESIZE; verb++) {
+		struct command command = { .verb = verb };
+		bool want = false;
+
+		for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++)
+			want |= waiting[i] == verb;
+		assert_int_equal(command_is_interruptible(&command), want);
+		assert_non_null(verb_get_name(verb));
+	}
+}
+
+static void test_help(void **state)
+{
+	AUTO(strbuf_deinit) struct strbuf all = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf here = STRBUF_INIT;
+
+	(void)state;
+	command_render_help(false, &all);
+	command_render_help(true, &here);
+	assert_non_null(strstr(all.data,
+			       "\nstop [OPTION]... NAME...\n"
+			       "    Ask containers to end, and kill those that have not in "
+			       "time\n    -s, --signal SIGNAL\n    -t, --time SECONDS\n"));
+	assert_non_null(strstr(all.data, "\nrun [OPTION]... IMAGE [COMMAND] [ARG]...\n"));
+	assert_non_null(strstr(all.data, "\n        --entrypoint WORD\n"));
+	assert_null(strstr(all.data, "resize"));
+	assert_non_null(strstr(here.data, "\nresize ROWS COLUMNS\n"));
+	assert_non_null(strstr(here.data, "\nstart\n"));
+	assert_null(strstr(here.data, "\nrun "));
+}
+
+/* --- tests/bad/commands ----------------------------------------------------- */
+
+static int find_code(const char *name, size_t len)
+{
+	static const struct {
+		const char *name;
+		int code;
+	} known[] = {
+		{ "EINVAL", EINVAL },
+		{ "ENOTSUP", ENOTSUP },
+		{ "E2BIG", E2BIG },
+		{ "ENAMETOOLONG", ENAMETOOLONG },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strlen(known[i].name) == len && strncmp(known[i].name, name, len) == 0)
+			return known[i].code;
+	}
+	fail_msg("unknown code %.*s", (int)len, name);
+	return 0;
+}
+
+static void check_bad_file(int dir_fd, const char *name)
+{
+	AUTO(strbuf_deinit) struct strbuf file = STRBUF_INIT;
+	struct command command = { .timeout_s = 77 };
+	struct error err = ERROR_INIT;
+	char *sentence, *where, *text;
+	int code, ret;
+
+	assert_int_equal(path_read_file(dir_fd, name, 1 << 20, &file, NULL), 0);
+	sentence = strchr(file.data, ' ');
+	where = strchr(file.data, '\n');
+	assert_true(sentence && where && sentence < where);
+	code = find_code(file.data, (size_t)(sentence++ - file.data));
+	*where++ = '\0';
+	text = strchr(where, '\n');
+	*text++ = '\0';
+	ret = parse_text(text, file.len - (size_t)(text - file.data),
+			 strcmp(where, "ctl") == 0 ? NULL : "web", &command, &err);
+	if (ret != -code || strcmp(err.msg, sentence) != 0)
+		print_error("in bad/commands/%s:\n", name);
+	assert_error(ret, &err, code, sentence);
+	assert_int_equal(command.timeout_s, 77);
+}
+
+static void test_bad_commands(void **state)
+{
+	int dir_fd = open(TEST_SOURCE_DIR "/bad/commands", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(path_list_deinit) struct path_list list = { .names = NULL };
+
+	(void)state;
+	assert_true(dir_fd >= 0);
+	assert_int_equal(path_list_dir(dir_fd, &list, NULL), 0);
+	assert_true(list.count > 100);
+	for (size_t i = 0; i < list.count; i++)
+		check_bad_file(dir_fd, list.names[i]);
+	close(dir_fd);
+}
+
+/* --- out of memory, threads ------------------------------------------------- */
+
+static int attempt_parse(void *arg)
+{
+	AUTO(command_deinit) struct command command = { .timeout_s = -1 };
+	struct error err = ERROR_INIT;
+	int ret = parse_text(arg, strlen(arg), NULL, &command, &err);
+
+	assert_int_equal(ret, -err.code);
+	return ret;
+}
+
+static void test_no_memory(void **state)
+{
+	static char lines[][300] = {
+		"run --name web -it -a stdin -e A=1 -l a=b -m 1g -v /a -v /b:/c -p 80:80 -h a.b "
+		"--tmpfs /t:x --ulimit core=1 --restart always --log-opt max-file=3 "
+		"--entrypoint x --mount target=/a --expose 5 --cpus 1 --cap-add ALL a sh -c x",
+		"update -m 1g --restart no a b",
+		"ps -f a=b -f c=d --format x",
+		"stop -t 5 a b c",
+		"import -m x /x.tar a:1",
+		"tag a b",
+		"rename a b",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_true(alloc_sweep(attempt_parse, lines[i]) > 2);
+}
+
+static void *parse_often(void *arg)
+{
+	for (int i = 0; i < 300; i++) {
+		AUTO(command_deinit) struct command command = { .timeout_s = -1 };
+		int ret = parse_text(arg, strlen(arg), NULL, &command, NULL);
+
+		if (ret < 0 || command.target_count != 3)
+			return arg;
+	}
+	return NULL;
+}
+
+/* ctest-labels: threads */
+static void test_threads(void **state)
+{
+	static char lines[4][64] = { "stop -t 5 a b c", "rm -fv a b c", "kill a b -s HUP c",
+				     "inspect a b c --format x" };
+	pthread_t threads[4];
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, parse_often, lines[i]), 0);
+	for (size_t i = 0; i < 4; i++) {
+		void *failed = NULL;
+
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_in_container),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_run_words),
+		cmocka_unit_test(test_options_streams),
+		cmocka_unit_test(test_options_process),
+		cmocka_unit_test(test_options_limits),
+		cmocka_unit_test(test_options_security),
+		cmocka_unit_test(test_options_volumes),
+		cmocka_unit_test(test_options_network),
+		cmocka_unit_test(test_update),
+		cmocka_unit_test(test_properties),
+		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_bad_commands),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

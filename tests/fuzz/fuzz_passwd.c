@@ -1,0 +1,66 @@
+/* A container's passwd and group files, and the host's resolv.conf: three parts
+ * separated by 0xff, the user asked for, passwd, group; the whole is taken for a
+ * resolv.conf too. fuzz-module: runtime */
+#include "net/hosts.h"
+#include "runtime/user.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void check_user(const char *spec, const uint8_t *passwd, size_t passwd_len,
+		       const uint8_t *group, size_t group_len)
+{
+	struct error err = ERROR_INIT;
+	struct user user;
+	int ret = user_resolve_text((const char *)passwd, passwd_len, (const char *)group,
+				    group_len, spec, &user, &err);
+
+	must(ret == -err.code);
+	if (ret < 0) {
+		must(ret == -EINVAL || ret == -E2BIG || ret == -ENOMEM);
+		return;
+	}
+	must(ret == 0);
+	must(user.uid <= INT32_MAX && user.gid <= INT32_MAX);
+	must(user.group_count <= USER_GROUPS_MAX);
+	must(user.home[0] == '/' && strlen(user.home) < sizeof(user.home));
+	for (size_t i = 0; i < user.group_count; i++)
+		must(user.groups[i] != user.gid);
+}
+
+/* Each line is one that we write, whatever the host's file holds. */
+static void check_resolv(const uint8_t *data, size_t size)
+{
+	AUTO(strbuf_deinit) struct strbuf out = STRBUF_INIT;
+	char *save = NULL;
+
+	hosts_render_resolv(&out, NULL, 0, NULL, 0, (const char *)data, size);
+	must(!out.oom && strlen(out.data) == out.len);
+	for (char *line = strtok_r(out.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		must(strncmp(line, "nameserver ", 11) == 0 || strncmp(line, "search ", 7) == 0 ||
+		     strncmp(line, "options ", 8) == 0 || *line == '#');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *passwd = size ? memchr(data, 0xff, size) : NULL;
+	const uint8_t *group = NULL;
+	size_t spec_len = passwd ? (size_t)(passwd - data) : 0, left = size - spec_len;
+	char *spec = strndup(size ? (const char *)data : "", spec_len);
+
+	must(spec != NULL);
+	if (passwd) {
+		passwd++;
+		left--;
+		group = memchr(passwd, 0xff, left);
+	}
+	if (group)
+		check_user(spec, passwd, (size_t)(group - passwd), group + 1,
+			   left - (size_t)(group - passwd) - 1);
+	else
+		check_user(spec, passwd, passwd ? left : 0, NULL, 0);
+	free(spec);
+	check_resolv(data, size);
+	return 0;
+}

@@ -1,0 +1,529 @@
+/* Real groups on this machine, whatever its mix of versions: the same program
+ * runs on a hybrid machine and on pure version 2 in the guest. */
+#include "runtime/cgroup.h"
+#include "runtime/cgroup_internal.h"
+#include "tests/test.h"
+
+#include "base/path.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+#define ID "cafe0123"
+#define CASE(test, setup_func) cmocka_unit_test_setup_teardown(test, setup_func, teardown)
+
+static struct cgroup_host *host;
+static struct error err;
+
+static int setup(void **state)
+{
+	(void)state;
+	error_clear(&err);
+	return cgroup_host_new("testcgroup", &host, &err);
+}
+
+static int teardown(void **state)
+{
+	char **ids = NULL;
+	int left = 0;
+
+	(void)state;
+	if (cgroup_list(host, &ids, NULL) == 0)
+		for (left = 0; ids[left]; left++)
+			free(ids[left]);
+	free(ids);
+	cgroup_host_sweep(host);
+	for (size_t i = 0; i < CGROUP_TREE_COUNT; i++)
+		if (host->trees[i].root_fd >= 0 &&
+		    faccessat(host->trees[i].root_fd, "containerfs/testcgroup", F_OK, 0) == 0)
+			left++;
+	cgroup_host_free(host);
+	return left;
+}
+
+static void join(const struct cgroup *cgroup)
+{
+	int fd = cgroup->leaf_fd < 0
+			 ? -1
+			 : openat(cgroup->leaf_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "0", 1) != 1)
+		_exit(120);
+	for (size_t i = 0; i < cgroup->procs_count; i++)
+		if (write(cgroup->procs_fds[i], "0", 1) != 1)
+			_exit(121);
+}
+
+/* A process of the container that does its work and exits with what it returns. */
+static pid_t spawn(const struct cgroup *cgroup, int (*work)(void))
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		join(cgroup);
+		if (write(ready[1], "", 1) != 1)
+			_exit(122);
+		_exit(work());
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+/* Until a fork bomb has made all of its processes. */
+static void wait_for_pids(ssize_t count)
+{
+	for (int i = 0; i < 5000; i++) {
+		pid_t *pids = NULL;
+		ssize_t have = cgroup_list_pids(host, ID, &pids, &err);
+
+		free(pids);
+		if (have == count)
+			return;
+		usleep(1000);
+	}
+	fail_msg("there are never %zd processes", count);
+}
+
+static int reap(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+__attribute__((noreturn)) static int work_sleep(void)
+{
+	for (;;)
+		pause();
+}
+
+static int work_fork(void)
+{
+	int made = 0;
+	pid_t pid;
+
+	while (made < 20 && (pid = fork()) >= 0) {
+		if (pid == 0)
+			work_sleep();
+		made++;
+	}
+	return made;
+}
+
+static int work_fork_bomb(void)
+{
+	work_fork();
+	work_sleep();
+}
+
+static int work_eat(void)
+{
+	for (int i = 0; i < 64; i++) {
+		char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0);
+
+		if (p == MAP_FAILED)
+			return 1;
+		for (size_t at = 0; at < 1 << 20; at += 4096)
+			p[at] = 1;
+	}
+	return 0;
+}
+
+static int open_device(unsigned major, unsigned minor)
+{
+	char path[64];
+	int fd, code;
+
+	snprintf(path, sizeof(path), "/tmp/test-cgroup-dev-%d", (int)getpid());
+	if (mknod(path, S_IFCHR | 0600, makedev(major, minor)) < 0)
+		return 100;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	code = fd < 0 ? errno : 0;
+	unlink(path);
+	return code;
+}
+
+static int work_devices(void)
+{
+	static const unsigned allowed[][2] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 } };
+	static const unsigned denied[][2] = {
+		{ 1, 1 }, { 1, 11 }, { 5, 3 }, { 10, 229 }, { 10, 200 }
+	};
+
+	for (size_t i = 0; i < 5; i++)
+		if (open_device(allowed[i][0], allowed[i][1]) != 0)
+			return 10 + (int)i;
+	for (size_t i = 0; i < 5; i++)
+		if (open_device(denied[i][0], denied[i][1]) != EPERM)
+			return 20 + (int)i;
+	return 0;
+}
+
+static int work_fuse(void)
+{
+	return open_device(10, 229) == EPERM;
+}
+
+static void read_value(enum cgroup_controller controller, const char *file, char ret_text[64])
+{
+	int fd = cgroup_open_group(host, cgroup_host_find_tree(host, controller), ID);
+
+	ret_text[0] = '\0';
+	if (fd >= 0)
+		cgroup_read_file(fd, file, ret_text, 64);
+	cleanup_fd(&fd);
+}
+
+static bool is_v2(enum cgroup_controller controller)
+{
+	return cgroup_host_find_tree(host, controller) == CGROUP_TREE_V2;
+}
+
+static void assert_value(enum cgroup_controller controller, const char *v1_file,
+			 const char *v1_text, const char *v2_file, const char *v2_text)
+{
+	char text[64];
+
+	read_value(controller, is_v2(controller) ? v2_file : v1_file, text);
+	assert_string_equal(text, is_v2(controller) ? v2_text : v1_text);
+}
+
+static void test_host(void **state)
+{
+	(void)state;
+	assert_true(cgroup_host_has(host, "memory"));
+	assert_true(cgroup_host_has(host, "cpu"));
+	assert_true(cgroup_host_has(host, "pids"));
+	assert_true(cgroup_host_has(host, "devices"));
+	assert_true(cgroup_host_has(host, "freezer"));
+	assert_false(cgroup_host_has(host, "nonsense"));
+	assert_non_null(strstr("v1 v2 hybrid", cgroup_host_get_mode(host)));
+}
+
+static void test_bad_names(void **state)
+{
+	struct cgroup_limits limits = { 0 };
+	struct cgroup cgroup = CGROUP_INIT;
+	struct cgroup_host *other = NULL;
+
+	(void)state;
+	assert_error(cgroup_host_new("../x", &other, &err), &err, EINVAL,
+		     "'../x' cannot name a control group");
+	error_clear(&err);
+	assert_error(cgroup_create(host, "..", &limits, &cgroup, &err), &err, EINVAL,
+		     "'..' cannot name a control group");
+	error_clear(&err);
+	assert_error(cgroup_update(host, ID, &limits, &err), &err, ENOENT,
+		     "no control group 'cafe0123': No such file or directory");
+}
+
+static void test_create_kill_remove(void **state)
+{
+	struct cgroup_limits limits = { 0 };
+	struct cgroup cgroup = CGROUP_INIT;
+	pid_t *pids = NULL, pid;
+	char **ids = NULL;
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	pid = spawn(&cgroup, work_sleep);
+	assert_int_equal(cgroup_list_pids(host, ID, &pids, &err), 1);
+	assert_int_equal(pids[0], pid);
+	free(pids);
+	assert_ok(cgroup_list(host, &ids, &err), &err);
+	assert_string_equal(ids[0], ID);
+	assert_null(ids[1]);
+	free(ids[0]);
+	free(ids);
+	assert_false(cgroup_was_oom(host, ID));
+	/* The id is in use: refused, and what is there lives on. */
+	assert_int_equal(cgroup_create(host, ID, &limits, &cgroup, &err), -EBUSY);
+	assert_string_equal(err.msg,
+			    "control group 'cafe0123' is there already: Device or resource busy");
+	error_clear(&err);
+	assert_int_equal(kill(pid, 0), 0);
+	assert_ok(cgroup_kill(host, ID, &err), &err);
+	assert_int_equal(reap(pid), 128 + SIGKILL);
+	assert_ok(cgroup_kill(host, ID, &err), &err);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	assert_ok(cgroup_kill(host, ID, &err), &err);
+	cgroup_deinit(&cgroup);
+}
+
+/* Processes nobody has reaped yet, groups made below by the container. */
+static void test_remove_busy(void **state)
+{
+	struct cgroup_limits limits = { .pids = 64 };
+	struct cgroup cgroup = CGROUP_INIT;
+	pid_t pid;
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	pid = spawn(&cgroup, work_fork_bomb);
+	for (size_t i = 0; i < CGROUP_TREE_COUNT; i++) {
+		int fd = cgroup_open_group(host, (int)i, ID);
+
+		if (fd < 0)
+			continue;
+		assert_int_equal(mkdirat(fd, "a", 0755), 0);
+		assert_int_equal(mkdirat(fd, "a/b", 0755), 0);
+		close(fd);
+	}
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	assert_int_equal(reap(pid), 128 + SIGKILL);
+	cgroup_deinit(&cgroup);
+}
+
+static void test_leftover(void **state)
+{
+	struct cgroup_limits limits = { .pids = 7 };
+	struct cgroup cgroup = CGROUP_INIT;
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	cgroup_deinit(&cgroup);
+	limits.pids = 0;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	cgroup_deinit(&cgroup);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+}
+
+static void test_pids_limit(void **state)
+{
+	struct cgroup_limits limits = { .pids = 5 };
+	struct cgroup cgroup = CGROUP_INIT;
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	assert_value(CGROUP_PIDS, "pids.max", "5", "pids.max", "5");
+	assert_int_equal(reap(spawn(&cgroup, work_fork)), 4);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	cgroup_deinit(&cgroup);
+}
+
+static void test_memory_limit(void **state)
+{
+	struct cgroup_limits limits = { .memory = 8 << 20 };
+	struct cgroup cgroup = CGROUP_INIT;
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	assert_value(CGROUP_MEMORY, "memory.limit_in_bytes", "8388608", "memory.max", "8388608");
+	if (cgroup_host_has(host, "swap"))
+		assert_value(CGROUP_MEMORY, "memory.memsw.limit_in_bytes", "16777216",
+			     "memory.swap.max", "8388608");
+	assert_false(cgroup_was_oom(host, ID));
+	assert_int_equal(reap(spawn(&cgroup, work_eat)), 128 + SIGKILL);
+	/* All have died; the group still knows. */
+	assert_true(cgroup_was_oom(host, ID));
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	assert_false(cgroup_was_oom(host, ID));
+	cgroup_deinit(&cgroup);
+}
+
+static void test_cpu(void **state)
+{
+	struct cgroup_limits limits = { .cpu_shares = 512, .nano_cpus = 1500000000 };
+	struct cgroup cgroup = CGROUP_INIT;
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	assert_value(CGROUP_CPU, "cpu.shares", "512", "cpu.weight", "20");
+	assert_value(CGROUP_CPU, "cpu.cfs_quota_us", "150000", "cpu.max", "150000 100000");
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	cgroup_deinit(&cgroup);
+	limits.cpu_shares = 1;
+	assert_error(cgroup_create(host, ID, &limits, &cgroup, &err), &err, EINVAL,
+		     "cpu shares of 1 are not in 2..262144");
+}
+
+static void test_bad_limits(void **state)
+{
+	struct cgroup_limits limits = { .memory = 16 << 20, .memory_swap = 8 << 20 };
+	struct cgroup cgroup = CGROUP_INIT;
+
+	(void)state;
+	assert_error(cgroup_create(host, ID, &limits, &cgroup, &err), &err, EINVAL,
+		     "the limit of memory and swap together is below that of memory");
+	error_clear(&err);
+	limits = (struct cgroup_limits){ .nano_cpus = 1 };
+	assert_error(cgroup_create(host, ID, &limits, &cgroup, &err), &err, EINVAL,
+		     "less than 0.01 of a processor");
+}
+
+static void test_update(void **state)
+{
+	struct cgroup_limits limits = { .memory = 32 << 20 };
+	struct cgroup cgroup = CGROUP_INIT;
+	pid_t pid, *pids = NULL;
+	char text[64];
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	pid = spawn(&cgroup, work_fork_bomb);
+	wait_for_pids(21);
+	/* A raise and a cut; pids and cpu groups that were not needed so far. */
+	limits = (struct cgroup_limits){
+		.memory = 128 << 20, .pids = 50, .cpu_shares = 2048, .nano_cpus = 500000000
+	};
+	assert_ok(cgroup_update(host, ID, &limits, &err), &err);
+	assert_value(CGROUP_MEMORY, "memory.limit_in_bytes", "134217728", "memory.max",
+		     "134217728");
+	assert_value(CGROUP_PIDS, "pids.max", "50", "pids.max", "50");
+	assert_value(CGROUP_CPU, "cpu.shares", "2048", "cpu.weight", "79");
+	/* Everybody is there. */
+	read_value(CGROUP_PIDS, "pids.current", text);
+	assert_string_equal(text, "21");
+	limits.memory = 64 << 20;
+	limits.memory_swap = -1;
+	limits.pids = 0;
+	assert_ok(cgroup_update(host, ID, &limits, &err), &err);
+	assert_value(CGROUP_MEMORY, "memory.limit_in_bytes", "67108864", "memory.max", "67108864");
+	assert_value(CGROUP_PIDS, "pids.max", "max", "pids.max", "max");
+	/* Refused: nothing of it happens. */
+	limits = (struct cgroup_limits){ .memory = 256 << 20, .cpu_shares = 300000 };
+	assert_error(cgroup_update(host, ID, &limits, &err), &err, EINVAL,
+		     "cpu shares of 300000 are not in 2..262144");
+	error_clear(&err);
+	assert_value(CGROUP_MEMORY, "memory.limit_in_bytes", "67108864", "memory.max", "67108864");
+	assert_value(CGROUP_CPU, "cpu.shares", "2048", "cpu.weight", "79");
+	assert_int_equal(cgroup_list_pids(host, ID, &pids, &err), 21);
+	free(pids);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	assert_int_equal(reap(pid), 128 + SIGKILL);
+	cgroup_deinit(&cgroup);
+}
+
+/* The kernel refuses the second of two changes: the first is taken back. */
+static void test_update_undone(void **state)
+{
+	struct cgroup_limits limits = { .memory = 32 << 20 };
+	struct cgroup cgroup = CGROUP_INIT;
+	int ret;
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	limits.memory = 64 << 20;
+	limits.pids = INT64_MAX; /* above the kernel's PID_MAX_LIMIT */
+	ret = cgroup_update(host, ID, &limits, &err);
+	assert_error(ret, &err, EINVAL,
+		     "cannot set pids.max to '9223372036854775807': Invalid argument");
+	assert_value(CGROUP_MEMORY, "memory.limit_in_bytes", "33554432", "memory.max", "33554432");
+	error_clear(&err);
+	limits.pids = 10;
+	assert_ok(cgroup_update(host, ID, &limits, &err), &err);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	cgroup_deinit(&cgroup);
+}
+
+static void test_devices(void **state)
+{
+	struct cgroup_limits limits = { 0 };
+	struct cgroup cgroup = CGROUP_INIT;
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	assert_int_equal(reap(spawn(&cgroup, work_devices)), 0);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	cgroup_deinit(&cgroup);
+	limits.all_devices = true;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	assert_int_equal(reap(spawn(&cgroup, work_fuse)), 0);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	cgroup_deinit(&cgroup);
+}
+
+static const char hybrid[] =
+	"32 31 0:29 / /sys/fs/cgroup/cpu\\040x rw,relatime - cgroup cgroup rw,cpu,cpuacct\n"
+	"nonsense\n"
+	"35 31 0:32 /docker/x /wrong rw - cgroup cgroup rw,memory\n"
+	"35 31 0:32 / /m rw shared:9 master:2 - cgroup cgroup rw,memory\n"
+	"35 31 0:32 / /later rw - cgroup cgroup rw,memory\n"
+	"40 31 0:37 / /named rw - cgroup cgroup rw,name=pids\n"
+	"41 31 0:38 / /u rw - cgroup2 cgroup2 rw,nsdelegate\n"
+	"42 31 0:38 / /f rw - cgroup";
+
+static void test_parse(void **state)
+{
+	struct cgroup_mounts *mounts = calloc(1, sizeof(*mounts));
+
+	(void)state;
+	assert_non_null(mounts);
+	cgroup_mounts_parse(hybrid, mounts);
+	assert_string_equal(mounts->paths[CGROUP_CPU], "/sys/fs/cgroup/cpu x");
+	assert_string_equal(mounts->paths[CGROUP_MEMORY], "/m");
+	assert_string_equal(mounts->paths[CGROUP_PIDS], "");
+	assert_string_equal(mounts->paths[CGROUP_TREE_V2], "/u");
+	cgroup_mounts_parse("", mounts);
+	assert_string_equal(mounts->paths[CGROUP_TREE_V2], "");
+	free(mounts);
+}
+
+/* The same machine as if version 2 were not mounted. */
+static int setup_v1(void **state)
+{
+	AUTO(strbuf_deinit) struct strbuf all = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf rest = STRBUF_INIT;
+	char *save = NULL;
+
+	(void)state;
+	error_clear(&err);
+	if (path_read_file(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &all, &err) < 0)
+		return -1;
+	for (char *line = strtok_r(all.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (!strstr(line, " - cgroup2 "))
+			strbuf_appendf(&rest, "%s\n", line);
+	return cgroup_host_new_from("testcgroup", strbuf_get_str(&rest), &host, &err);
+}
+
+static bool has_v1(void)
+{
+	bool has = setup_v1(NULL) == 0;
+
+	if (has)
+		teardown(NULL);
+	error_clear(&err);
+	return has;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse),  CASE(test_host, setup),
+		CASE(test_bad_names, setup),   CASE(test_create_kill_remove, setup),
+		CASE(test_remove_busy, setup), CASE(test_leftover, setup),
+		CASE(test_pids_limit, setup),  CASE(test_memory_limit, setup),
+		CASE(test_cpu, setup),         CASE(test_bad_limits, setup),
+		CASE(test_update, setup),      CASE(test_update_undone, setup),
+		CASE(test_devices, setup),
+	};
+	const struct CMUnitTest v1_tests[] = {
+		CASE(test_host, setup_v1),         CASE(test_create_kill_remove, setup_v1),
+		CASE(test_remove_busy, setup_v1),  CASE(test_pids_limit, setup_v1),
+		CASE(test_memory_limit, setup_v1), CASE(test_cpu, setup_v1),
+		CASE(test_update, setup_v1),       CASE(test_update_undone, setup_v1),
+		CASE(test_devices, setup_v1),
+	};
+	int failed = cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
+
+	/* Pure version 2 has no version 1 to be tried. */
+	if (has_v1())
+		failed += cmocka_run_group_tests_name("cgroup v1", v1_tests, NULL, NULL);
+	return failed;
+}

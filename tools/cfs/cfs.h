@@ -1,0 +1,137 @@
+/* cfs: containerfs from the command line.
+ *
+ * A client of files: words become writes and reads in the mount, and what the
+ * words mean is the mount's business. Nothing is linked but libc. A program of
+ * one task: what fails says so and ends it (fail()).
+ */
+#ifndef TOOLS_CFS_H
+#define TOOLS_CFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* Exit codes besides the container's own. */
+#define CFS_FAILED 1        /* the mount said no */
+#define CFS_RUN_FAILED 125  /* the same for run, create, start -a, attach */
+#define CFS_CANNOT_EXEC 126 /* the container's program cannot be executed */
+#define CFS_NO_PROGRAM 127  /* the container's program is not there */
+#define CFS_SIGNAL_BASE 128 /* plus the signal that ended the container */
+
+/* ---- say.c ---- */
+
+/* Print "cfs: " and the sentence to stderr and exit. */
+__attribute__((noreturn, format(printf, 2, 3))) void fail(int exit_code, const char *fmt, ...);
+/* The same with ": " and the text of errno behind. */
+__attribute__((noreturn, format(printf, 2, 3))) void fail_sys(int exit_code, const char *fmt, ...);
+
+/* The text of an errno. */
+const char *describe_errno(int code);
+
+/* ---- text.c: bytes that grow; out of memory ends the program ---- */
+
+struct text {
+	char *data; /* NUL-terminated once something was appended */
+	size_t len;
+	size_t cap;
+};
+
+void text_append(struct text *t, const char *bytes, size_t len);
+void text_append_str(struct text *t, const char *str);
+/* Append one word and a blank before it unless t is empty, quoted so that a
+ * POSIX shell's splitting gives the word back; any byte but NUL. */
+void text_append_word(struct text *t, const char *word);
+void text_free(struct text *t);
+
+/* ---- mount.c ---- */
+
+/* The mount as a directory descriptor: $CONTAINERFS, else the first
+ * fuse.containerfs of /proc/self/mountinfo whose ctl can be reached. Ends the
+ * program with exit_code when there is none. */
+int mount_open(int exit_code);
+/* The same, -1 and errno when there is none. */
+int mount_open_quietly(void);
+/* Undo mountinfo's \ooo in place. Source: proc_pid_mountinfo(5). */
+void mount_unescape(char *path);
+/* Directory containers/NAME as a descriptor. A unique prefix of an id of 4
+ * digits or more will do. Ends the program when there is none. */
+int mount_open_container(int mnt_fd, const char *name, int exit_code);
+
+/* ---- ctl.c ---- */
+
+/* Write one command (no newline at its end) to a control file opened read-write
+ * and collect its reply. 0, or -errno with reply's error line made *ret_sentence
+ * ("error: " taken off; what stood before it stays in reply). The caller frees
+ * the sentence. fd stays open. */
+int ctl_do(int fd, const char *command, struct text *reply, char **ret_sentence);
+/* Open, do, print the reply to stdout; a failure is printed and ends the
+ * program with exit_code. */
+void ctl_run(int mnt_fd, const char *command, int exit_code);
+/* After a failed file operation: MNT/error, else the text of code. */
+__attribute__((noreturn)) void fail_from_mount(int mnt_fd, int code, const char *what,
+					       int exit_code);
+
+/* ---- options.c: what run and create take ---- */
+
+struct options {
+	bool detach;
+	bool stdin_open;   /* -i */
+	bool attach_given; /* any -a */
+	bool attach_stdin;
+	bool attach_stdout;
+	bool attach_stderr;
+	const char *cidfile; /* borrowed from argv */
+	struct text words;   /* options for the engine and the words behind them, quoted */
+};
+
+/* argv[0] is the command. Returns 0; 1 for --help; -1 after a wrong option,
+ * whose sentence is in ret_problem (size bytes). Environment variables named by
+ * -e K are filled in from ours, --env-file is read and becomes -e. */
+int options_parse(struct options *options, int argc, char **argv, char *ret_problem, size_t size);
+
+/* ---- session.c: the caller's terminal or pipes joined to a container ---- */
+
+struct session {
+	int dir_fd;    /* containers/NAME */
+	bool start;    /* it is to be started when all is open */
+	bool undo;     /* remove it again when the start fails and it never ran */
+	bool from_now; /* leave out the output that is there already */
+	bool with_stdin;
+	bool with_stdout;
+	bool with_stderr;
+	bool with_signals;
+};
+
+/* Pass streams and signals until the container has stopped.
+ * Returns what cfs is to exit with. */
+int session_run(const struct session *session);
+/* Only start it; a failure ends the program as session_run() would. */
+void session_start(const struct session *session);
+
+/* ---- commands; each returns the exit code ---- */
+
+/* argv[0] is the command's name, ours or the mount's. */
+int command_do(int argc, char **argv);
+void command_print_usage(FILE *out);
+
+int command_run(int argc, char **argv);
+int command_create(int argc, char **argv);
+int command_start(int argc, char **argv);
+int command_attach(int argc, char **argv);
+int command_logs(int argc, char **argv);
+int command_events(int argc, char **argv);
+int command_import(int argc, char **argv);
+/* How a command is used, on stdout: ours, else the mount's line about it. */
+int command_help(const char *name);
+/* Any other word: to MNT/ctl as it is. */
+int command_pass(int argc, char **argv);
+
+/* ---- copy.c ---- */
+
+/* Write all; ends the program when stdout or stderr does not take it. */
+void copy_out(int out_fd, const char *bytes, size_t len);
+/* From in_fd to stdout until end of file; 0 or -errno of the read. */
+int copy_to_stdout(int in_fd);
+
+#endif

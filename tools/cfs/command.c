@@ -1,0 +1,161 @@
+/* The commands: which word is whose, help, and the way through for all that is the mount's.
+ *
+ * A word that is not in the table goes to MNT/ctl with its arguments quoted:
+ * a verb that the engine learns is a command of cfs the same day.
+ */
+#include "cfs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *usage;
+};
+
+static int command_help_word(int argc, char **argv);
+
+#define CREATE_OPTIONS                                                                             \
+	"  -a, --attach STREAM      stdin, stdout or stderr (all three)\n"                         \
+	"  -i, --interactive        keep stdin open\n"                                             \
+	"  -e, --env K[=V]          set a variable; K alone takes the caller's\n"                  \
+	"      --env-file FILE      lines K=V or K; # begins a comment\n"                          \
+	"      --cidfile FILE       write the id to a new file\n"                                  \
+	"      --name NAME          call it so (its 12 digits)\n"                                  \
+	"      --rm                 remove it when it has ended\n"                                 \
+	"  -u, --user USER[:GROUP]  run as\n"                                                      \
+	"  -w, --workdir DIR        run in\n"                                                      \
+	"      --entrypoint PROGRAM instead of the image's\n"                                      \
+	"  -m, --memory SIZE        limit, such as 256m\n"                                         \
+	"  -c, --cpu-shares N       weight beside others (1024)\n"                                 \
+	"All other options of Docker's create are passed on; containerfs(5) lists what\n"          \
+	"the mount takes.\n"
+
+static const struct command commands[] = {
+	{ "run", command_run,
+	  "usage: cfs run [-d] [OPTION...] IMAGE [COMMAND [ARG...]]\n"
+	  "Create a container, start it, pass its streams and our signals, exit as it exits.\n"
+	  "  -d, --detach             print its id and leave it alone\n" CREATE_OPTIONS },
+	{ "create", command_create,
+	  "usage: cfs create [OPTION...] IMAGE [COMMAND [ARG...]]\n"
+	  "Create a container and print its id.\n" CREATE_OPTIONS },
+	{ "start", command_start,
+	  "usage: cfs start NAME...\n"
+	  "       cfs start -a|-i NAME\n"
+	  "Start containers; with -a pass its output and exit as it exits, with -i its input "
+	  "too.\n" },
+	{ "attach", command_attach,
+	  "usage: cfs attach [--no-stdin] [--sig-proxy=false] NAME\n"
+	  "Pass the streams of a running container from now on, and exit as it exits.\n" },
+	{ "logs", command_logs,
+	  "usage: cfs logs [-f] [--tail N] NAME\n"
+	  "Print the output of a container; with -f go on until it ends.\n" },
+	{ "events", command_events,
+	  "usage: cfs events\n"
+	  "Print a line of JSON for each event from now on.\n" },
+	{ "import", command_import,
+	  "usage: cfs import FILE|- NAME\n"
+	  "Make an image of a root file system's or an image's archive.\n" },
+	{ "help", command_help_word, "usage: cfs help [COMMAND]\n" },
+};
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static FILE *open_mount_help(void)
+{
+	int mnt_fd = mount_open_quietly();
+	int fd = mnt_fd < 0 ? -1 : openat(mnt_fd, "help", O_RDONLY | O_CLOEXEC);
+
+	if (mnt_fd >= 0)
+		close(mnt_fd);
+	return fd < 0 ? NULL : fdopen(fd, "r");
+}
+
+static bool line_is_about(const char *line, const char *name)
+{
+	size_t len = strlen(name);
+
+	line += strspn(line, " \t");
+	return strncmp(line, name, len) == 0 && strchr(" \t\n", line[len]);
+}
+
+/* Lines of MNT/help: those about one command, or all. */
+static bool print_mount_help(const char *name)
+{
+	FILE *file = open_mount_help();
+	bool found = false;
+	char *line = NULL;
+	size_t cap = 0;
+
+	while (file && getline(&line, &cap, file) > 0) {
+		if (name && !line_is_about(line, name))
+			continue;
+		fputs(line, stdout);
+		found = true;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+int command_help(const char *name)
+{
+	const struct command *command = find_command(name);
+
+	if (command)
+		fputs(command->usage, stdout);
+	else if (!print_mount_help(name))
+		fail(CFS_FAILED, "no such command: '%s'; see 'cfs help'", name);
+	return 0;
+}
+
+void command_print_usage(FILE *out)
+{
+	fputs("usage: cfs COMMAND [ARGUMENT...]\n"
+	      "Containers of the containerfs mount that $CONTAINERFS names, else of the first one\n"
+	      "in the mount table.\n\n"
+	      "  run create start attach logs events import help: 'cfs COMMAND --help' says more.\n"
+	      "  Every other word is a command of the mount.\n",
+	      out);
+}
+
+static int command_help_word(int argc, char **argv)
+{
+	if (argc > 1)
+		return command_help(argv[1]);
+	command_print_usage(stdout);
+	fputs("\n", stdout);
+	print_mount_help(NULL);
+	return 0;
+}
+
+int command_pass(int argc, char **argv)
+{
+	struct text line = { .data = NULL };
+
+	for (int i = 0; i < argc; i++)
+		text_append_word(&line, argv[i]);
+	int mnt_fd = mount_open(CFS_FAILED);
+	ctl_run(mnt_fd, line.data, CFS_FAILED);
+	text_free(&line);
+	close(mnt_fd);
+	return 0;
+}
+
+int command_do(int argc, char **argv)
+{
+	const struct command *command = find_command(argv[0]);
+
+	return command ? command->run(argc, argv) : command_pass(argc, argv);
+}

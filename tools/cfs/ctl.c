@@ -1,0 +1,99 @@
+/* One command to a control file and its reply.
+ *
+ * The whole command is one write(2): the mount takes it as a whole or not at
+ * all. The reply begins where the write ended on the same descriptor; after a
+ * failed write, where it would have begun, and its last line is the sentence.
+ */
+#include "cfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ERROR_MARK "error: "
+
+static int read_all(int fd, struct text *reply)
+{
+	char buf[16384];
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) != 0) {
+		if (n > 0)
+			text_append(reply, buf, (size_t)n);
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+/* Take the last line off when it is the sentence of an error. */
+static char *cut_sentence(struct text *reply)
+{
+	size_t end = reply->len;
+
+	if (end > 0 && reply->data[end - 1] == '\n')
+		end--;
+	size_t start = end;
+	while (start > 0 && reply->data[start - 1] != '\n')
+		start--;
+	size_t mark = strlen(ERROR_MARK);
+	if (end - start < mark || strncmp(reply->data + start, ERROR_MARK, mark) != 0)
+		return NULL;
+	char *sentence = strndup(reply->data + start + mark, end - start - mark);
+	reply->len = start;
+	reply->data[start] = 0;
+	return sentence;
+}
+
+int ctl_do(int fd, const char *command, struct text *reply, char **ret_sentence)
+{
+	struct text line = { .data = NULL };
+
+	*ret_sentence = NULL;
+	text_append_str(&line, command);
+	text_append(&line, "\n", 1);
+	ssize_t n = write(fd, line.data, line.len);
+	int code = n < 0 ? errno : (size_t)n < line.len ? EIO : 0;
+	text_free(&line);
+
+	int r = read_all(fd, reply);
+	if (code)
+		*ret_sentence = cut_sentence(reply);
+	return code ? -code : r;
+}
+
+void ctl_run(int mnt_fd, const char *command, int exit_code)
+{
+	struct text reply = { .data = NULL };
+	char *sentence;
+
+	int fd = openat(mnt_fd, "ctl", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fail_sys(exit_code, "cannot open ctl");
+	int r = ctl_do(fd, command, &reply, &sentence);
+	if (reply.len > 0)
+		copy_out(STDOUT_FILENO, reply.data, reply.len);
+	if (r < 0 && sentence)
+		fail(exit_code, "%s", sentence);
+	errno = -r;
+	if (r < 0)
+		fail_sys(exit_code, "%.*s", (int)strcspn(command, " \n"), command);
+	text_free(&reply);
+	close(fd);
+}
+
+void fail_from_mount(int mnt_fd, int code, const char *what, int exit_code)
+{
+	struct text sentence = { .data = NULL };
+	int fd = openat(mnt_fd, "error", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && read_all(fd, &sentence) == 0) {
+		char *text = cut_sentence(&sentence);
+		if (text)
+			fail(exit_code, "%s", text);
+	}
+	errno = code;
+	fail_sys(exit_code, "%s", what);
+}

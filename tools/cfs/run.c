@@ -1,0 +1,207 @@
+/* create and run, start and attach: the commands that know the caller's side.
+ *
+ * run is create and start: between the two everything is opened that the
+ * container will write to.
+ */
+#include "cfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ID_DIGITS 64
+
+static void parse_options(struct options *options, int argc, char **argv)
+{
+	char problem[300];
+	int r = options_parse(options, argc, argv, problem, sizeof(problem));
+
+	if (r > 0)
+		exit(command_help(argv[0]));
+	if (r < 0)
+		fail(CFS_RUN_FAILED, "%s: %s; see 'cfs %s --help'", argv[0], problem, argv[0]);
+}
+
+/* The file must be new: it is what a script takes the id from. */
+static int open_cidfile(const char *path)
+{
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : -1;
+
+	if (path && fd < 0)
+		fail_sys(CFS_RUN_FAILED, "cannot create the cid file '%s'", path);
+	return fd;
+}
+
+static void write_cidfile(int fd, const char *path, const char *id)
+{
+	if (fd < 0)
+		return;
+	if (write(fd, id, ID_DIGITS) != ID_DIGITS || close(fd) < 0)
+		fail_sys(CFS_RUN_FAILED, "cannot write the cid file '%s'", path);
+}
+
+/* The id is the reply's last line; warnings may stand before it. */
+static bool take_id(const struct text *reply, char ret_id[ID_DIGITS + 1])
+{
+	size_t start = reply->len;
+
+	if (start == 0 || reply->data[--start] != '\n')
+		return false;
+	while (start > 0 && reply->data[start - 1] != '\n')
+		start--;
+	if (strspn(reply->data + start, "0123456789abcdef") != ID_DIGITS)
+		return false;
+	if (start > 0)
+		copy_out(STDERR_FILENO, reply->data, start);
+	memcpy(ret_id, reply->data + start, ID_DIGITS);
+	ret_id[ID_DIGITS] = 0;
+	return true;
+}
+
+/* Make the container; more is put before the options. */
+static void create(int mnt_fd, const struct options *o, const char *more,
+		   char ret_id[ID_DIGITS + 1])
+{
+	struct text command = { .data = NULL };
+	struct text reply = { .data = NULL };
+	char *sentence = NULL;
+
+	int cid_fd = open_cidfile(o->cidfile);
+	text_append_str(&command, "create ");
+	text_append_str(&command, more);
+	text_append_str(&command, o->words.data);
+	int fd = openat(mnt_fd, "ctl", O_RDWR | O_CLOEXEC);
+	int r = fd < 0 ? -errno : ctl_do(fd, command.data, &reply, &sentence);
+	bool made = r == 0 && take_id(&reply, ret_id);
+	if (!made && cid_fd >= 0)
+		unlink(o->cidfile);
+	errno = -r;
+	if (fd < 0)
+		fail_sys(CFS_RUN_FAILED, "cannot open 'ctl'");
+	if (sentence)
+		fail(CFS_RUN_FAILED, "%s", sentence);
+	if (r < 0)
+		fail_sys(CFS_RUN_FAILED, "create");
+	if (!made)
+		fail(CFS_RUN_FAILED, "create: the reply has no id");
+	write_cidfile(cid_fd, o->cidfile, ret_id);
+	close(fd);
+	text_free(&command);
+	text_free(&reply);
+}
+
+int command_create(int argc, char **argv)
+{
+	struct options o = { .detach = false };
+	char id[ID_DIGITS + 1];
+
+	parse_options(&o, argc, argv);
+	if (o.detach)
+		fail(CFS_RUN_FAILED, "create: no such option: '-d'; see 'cfs create --help'");
+	create(mount_open(CFS_RUN_FAILED), &o, "", id);
+	text_free(&o.words);
+	printf("%s\n", id);
+	return 0;
+}
+
+int command_run(int argc, char **argv)
+{
+	struct options o = { .detach = false };
+	char id[ID_DIGITS + 1];
+	const char *more = "";
+
+	parse_options(&o, argc, argv);
+	if (o.detach && o.attach_given)
+		fail(CFS_RUN_FAILED, "run: -a and -d exclude each other");
+	/* In the foreground the caller's end of file is the container's. */
+	if (!o.detach && o.stdin_open && !o.attach_given)
+		more = "-a stdin -a stdout -a stderr ";
+
+	int mnt_fd = mount_open(CFS_RUN_FAILED);
+	create(mnt_fd, &o, more, id);
+	text_free(&o.words);
+	struct session session = {
+		.dir_fd = mount_open_container(mnt_fd, id, CFS_RUN_FAILED),
+		.start = true,
+		.undo = true,
+		.with_stdin = o.stdin_open && (!o.attach_given || o.attach_stdin),
+		.with_stdout = !o.attach_given || o.attach_stdout,
+		.with_stderr = !o.attach_given || o.attach_stderr,
+		.with_signals = true,
+	};
+	if (!o.detach)
+		return session_run(&session);
+	session_start(&session);
+	printf("%s\n", id);
+	return 0;
+}
+
+/* start -a, start -i: one container, joined; otherwise the mount's command. */
+int command_start(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{ "attach", no_argument, NULL, 'a' },
+		{ "interactive", no_argument, NULL, 'i' },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool joined = false;
+	bool with_stdin = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+ai", names, NULL)) != -1) {
+		if (c == '?')
+			return CFS_RUN_FAILED;
+		joined = true;
+		with_stdin = with_stdin || c == 'i';
+	}
+	if (!joined)
+		return command_pass(argc, argv);
+	if (argc - optind != 1)
+		fail(CFS_RUN_FAILED, "start: -a and -i take one container");
+	struct session session = {
+		.dir_fd = mount_open_container(mount_open(CFS_RUN_FAILED), argv[optind],
+					       CFS_RUN_FAILED),
+		.start = true,
+		.from_now = true,
+		.with_stdin = with_stdin,
+		.with_stdout = true,
+		.with_stderr = true,
+		.with_signals = true,
+	};
+	return session_run(&session);
+}
+
+int command_attach(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{ "no-stdin", no_argument, NULL, 'n' },
+		{ "sig-proxy", optional_argument, NULL, 's' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct session session = {
+		.from_now = true,
+		.with_stdin = true,
+		.with_stdout = true,
+		.with_stderr = true,
+		.with_signals = true,
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+", names, NULL)) != -1) {
+		if (c == '?')
+			return CFS_RUN_FAILED;
+		if (c == 'n')
+			session.with_stdin = false;
+		else
+			session.with_signals = !optarg || strcmp(optarg, "true") == 0;
+	}
+	if (argc - optind != 1)
+		fail(CFS_RUN_FAILED, "attach: one container is needed; see 'cfs attach --help'");
+	session.dir_fd =
+		mount_open_container(mount_open(CFS_RUN_FAILED), argv[optind], CFS_RUN_FAILED);
+	return session_run(&session);
+}
