@@ -1,5 +1,5 @@
-/* From words to a command. One table of verbs gives the parser, the usage texts and the
- * tests; the parser makes a struct and does nothing.
+/* From words to a command. One table of verbs gives the parser, the usage texts and
+ * the tests; the parser makes a struct and does nothing.
  */
 #ifndef FS_COMMAND_H
 #define FS_COMMAND_H
@@ -40,39 +40,43 @@ enum pull_policy { PULL_NEVER, PULL_MISSING, PULL_ALWAYS };
 
 struct command {
 	enum verb verb;
-	/* create, run: checked and normalised by config_apply(); update: a patch for it; else NULL */
+	/* create, run: checked and normalised by config_apply(), which takes it as a patch
+	 * too; update: a patch for it; else NULL */
 	json_t *config;
-	char *name; /* create, run: --name or NULL; rename: the new name; tag: the new tag; import: the tag or NULL */
-	char *image;   /* create, run: image; tag, history: the image; images: a pattern or NULL */
-	char *source;  /* import: path */
-	char *message; /* import: -m, or NULL */
-	char **targets; /* containers or images named, NULL-terminated; in a container's ctl: empty */
+	/* create, run: --name or NULL; rename: the new name; tag: the new tag; import: the
+	 * tag or NULL */
+	char *name;
+	char *image;    /* create, run, tag, history: the image; images: a pattern or NULL */
+	char *source;   /* import: path */
+	char *message;  /* import: -m, or NULL */
+	char **targets; /* names, NULL-terminated; in a container's ctl: empty */
 	size_t target_count;
-	int signo;             /* kill (9 by default), stop -s (0: configured) */
-	int64_t timeout_s;     /* stop, restart: -1 when not given */
-	bool remove;           /* run --rm (also in config as AutoRemove) */
-	bool detach;           /* run -d: said, though a control file always is */
-	enum pull_policy pull; /* create, run: never unless said */
-	bool force, volumes, all, quiet, latest, no_trunc,
-		size;        /* options of rm, rmi, tag, ps, images */
-	int64_t limit;       /* ps -n; -1: none */
-	char **filters;      /* ps --filter K=V, NULL-terminated, or NULL */
-	char *format;        /* ps/inspect --format, or NULL */
-	unsigned rows, cols; /* resize */
-	unsigned
-		port_count; /* named by -p and --expose so far: what a few words can make is bounded */
+	int signo;                               /* kill (9 by default), stop -s (0: configured) */
+	int64_t timeout_s;                       /* stop, restart: -1 when not given */
+	bool remove;                             /* run --rm (also in config as AutoRemove) */
+	bool detach;                             /* run -d: said, though a control file always is */
+	enum pull_policy pull;                   /* create, run: never unless said */
+	bool force, volumes;                     /* options of rm, rmi, tag */
+	bool all, quiet, latest, no_trunc, size; /* options of ps, images, history */
+	int64_t limit;                           /* ps -n; -1: none */
+	char **filters;                          /* ps --filter K=V, NULL-terminated, or NULL */
+	char *format;                            /* ps/inspect --format, or NULL */
+	unsigned rows, cols;                     /* resize */
+	unsigned port_count; /* named by -p and --expose: what a few words can make is bounded */
 };
 void command_deinit(struct command *command);
 DEFINE_AUTO_DEINIT(struct command, command_deinit);
 
 /* Parse one non-empty line of words.
  *
- * container  NULL in MNT/ctl; else the container whose ctl it is: its name is left out of the words, and
- *            a command that is not about one container is -EINVAL
+ * container  NULL in MNT/ctl; else the container whose ctl it is: its name is left
+ *            out of the words, and a command that is not about one container is
+ *            -EINVAL
  *
- * -EINVAL with a sentence that quotes the word at fault ("run: unknown option '--nmae'", "unknown command
- * 'foo'; see MNT/help"), -ENOTSUP for the words of cfs (attach cp events export logs save), naming the
- * file to use. Options are Docker's; getopt_long under a lock of this module; options end at the image. */
+ * -EINVAL with a sentence that quotes the word at fault ("run: unknown option
+ * '--nmae'", "unknown command 'foo'; see MNT/help"), -ENOTSUP for the words of cfs
+ * (attach cp events export logs save), naming the file to use. Options are Docker's
+ * and never abbreviated; those of create and run end at the image. */
 int command_parse(const struct words *words, const char *container, struct command *ret,
 		  struct error *err);
 

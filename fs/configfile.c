@@ -72,12 +72,12 @@ static void finish(struct work *work, const char *text, size_t len, int result)
 {
 	struct handle *handle = work->handle;
 
-	if (handle->head->write_number != work->ticket.number) {
+	if (handle->head->write_number != work->number) {
 		strbuf_reset(&handle->pending);
 		strbuf_append(&handle->pending, text + (len - work->record->pending_len),
 			      work->record->pending_len);
 		handle_save(handle);
-		handle->head->write_number = work->ticket.number;
+		handle->head->write_number = work->number;
 		handle->head->write_owner = work->owner;
 	}
 	work_done(work, result);
@@ -111,15 +111,7 @@ static void run_write(struct work *work)
 void configfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
 		      uint64_t offset, uint64_t owner)
 {
-	struct work *work = work_new(req, sizeof(*work), run_write, work_answer_write);
-
-	if (!work)
-		return;
-	work->handle = handle_ref(handle);
-	work->offset = offset;
-	work->owner = owner;
-	if (work_keep_data(work, bytes, len))
-		work_start(work);
+	work_start_file(req, handle, bytes, len, offset, owner, run_write, work_answer_write);
 }
 
 void configfile_flush(fuse_req_t req, struct handle *handle)

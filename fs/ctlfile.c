@@ -148,12 +148,12 @@ static void finish(struct work *work, const char *text, size_t len, int result)
 	struct handle *handle = work->handle;
 	size_t keep = work->record->pending_len;
 
-	if (handle->head->write_number != work->ticket.number) {
+	if (handle->head->write_number != work->number) {
 		strbuf_reset(&handle->pending);
 		strbuf_append(&handle->pending, text + (len - keep), keep);
 		publish_reply(work, work->offset + (result > 0 ? (uint64_t)result : 0));
 		handle_save(handle);
-		handle->head->write_number = work->ticket.number;
+		handle->head->write_number = work->number;
 		handle->head->write_owner = work->owner;
 	}
 	store_reply(work);
@@ -211,30 +211,10 @@ static void run_write(struct work *work)
 	finish(work, strbuf_get_str(&text), text.len, r);
 }
 
-static void answer_flush(struct work *work, int result)
-{
-	(void)result;
-	fuse_reply_err(work->req, 0);
-}
-
-static void start(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
-		  uint64_t offset, uint64_t owner, void (*answer)(struct work *, int))
-{
-	struct work *work = work_new(req, sizeof(*work), run_write, answer);
-
-	if (!work)
-		return;
-	work->handle = handle_ref(handle);
-	work->offset = offset;
-	work->owner = owner;
-	if (work_keep_data(work, bytes, len))
-		work_start(work);
-}
-
 void ctlfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
 		   uint64_t offset, uint64_t owner)
 {
-	start(req, handle, bytes, len, offset, owner, work_answer_write);
+	work_start_file(req, handle, bytes, len, offset, owner, run_write, work_answer_write);
 }
 
 void ctlfile_flush(fuse_req_t req, struct handle *handle, uint64_t owner)
@@ -242,5 +222,6 @@ void ctlfile_flush(fuse_req_t req, struct handle *handle, uint64_t owner)
 	if (handle->head->pending_len == 0 || handle->head->write_owner != owner)
 		fuse_reply_err(req, 0);
 	else
-		start(req, handle, "", 0, handle->head->reply_pad, owner, answer_flush);
+		work_start_file(req, handle, "", 0, handle->head->reply_pad, owner, run_write,
+				work_answer_ok);
 }

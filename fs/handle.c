@@ -40,6 +40,14 @@ void handle_unref(struct handle *handle)
 	free(handle);
 }
 
+/* Of a file that was open when a former engine died, also one that is removed. */
+static struct container *find_container(struct fs *fs, uint64_t key)
+{
+	struct container *c = engine_find_key(fs->engine, key);
+
+	return c ? c : engine_find_removed(fs->engine, key);
+}
+
 static struct handle *make(struct fs *fs, uint32_t slot, struct handle_head *head)
 {
 	struct handle *handle = calloc(1, sizeof(*handle));
@@ -52,7 +60,7 @@ static struct handle *make(struct fs *fs, uint32_t slot, struct handle_head *hea
 	handle->head = head;
 	handle->row = tree_get_row(node_get_kind(head->node));
 	if (handle->row && handle->row->parent == NODE_CONTAINER)
-		handle->container = engine_find_key(fs->engine, node_get_key(head->node));
+		handle->container = find_container(fs, node_get_key(head->node));
 	pthread_mutex_init(&handle->lock, NULL);
 	return handle;
 }

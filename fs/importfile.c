@@ -251,15 +251,7 @@ static void run_write(struct work *work)
 void importfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
 		      uint64_t offset, uint64_t owner)
 {
-	struct work *work = work_new(req, sizeof(*work), run_write, work_answer_write);
-
-	if (!work)
-		return;
-	work->handle = handle_ref(handle);
-	work->offset = offset;
-	work->owner = owner;
-	if (work_keep_data(work, bytes, len))
-		work_start(work);
+	work_start_file(req, handle, bytes, len, offset, owner, run_write, work_answer_write);
 }
 
 static void answer_truncate(struct work *work, int result)
@@ -275,14 +267,8 @@ static void answer_truncate(struct work *work, int result)
 
 void importfile_truncate(fuse_req_t req, struct handle *handle, uint64_t size)
 {
-	struct work *work = work_new(req, sizeof(*work), run_write, answer_truncate);
-
-	if (!work)
-		return;
-	work->handle = handle_ref(handle);
-	work->offset = size;
-	work->owner = handle->head->write_owner;
-	work_start(work);
+	work_start_file(req, handle, NULL, 0, size, handle->head->write_owner, run_write,
+			answer_truncate);
 }
 
 /* --- close -------------------------------------------------------------------- */
@@ -314,17 +300,10 @@ static void run_flush(struct work *work)
 
 void importfile_flush(fuse_req_t req, struct handle *handle, uint64_t owner)
 {
-	struct work *work;
-
-	if (!handle->head->written || handle->head->write_owner != owner) {
+	if (!handle->head->written || handle->head->write_owner != owner)
 		fuse_reply_err(req, 0);
-		return;
-	}
-	work = work_new(req, sizeof(*work), run_flush, work_answer_ok);
-	if (!work)
-		return;
-	work->handle = handle_ref(handle);
-	work_start(work);
+	else
+		work_start_file(req, handle, NULL, 0, 0, owner, run_flush, work_answer_ok);
 }
 
 static void run_give_up(void *arg)

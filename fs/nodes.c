@@ -97,6 +97,8 @@ static enum logview_kind get_log_kind(enum node_kind kind)
 static int open_log(struct fs *fs, uint64_t node, struct node_text *text, struct error *err)
 {
 	text->container = engine_find_key(fs->engine, node_get_key(node));
+	if (!text->container) /* a file that was open when a former engine died */
+		text->container = engine_find_removed(fs->engine, node_get_key(node));
 	if (!text->container)
 		return error_set(err, ENOENT, "the container has been removed");
 	return logview_open(container_get_dir_fd(text->container),

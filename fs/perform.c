@@ -28,14 +28,6 @@ void perform_append_name(const struct job *job, const char *name)
 	strbuf_append_char(job->reply, '\n');
 }
 
-void perform_strip_word(struct error *err, const char *word)
-{
-	size_t len = strlen(word);
-
-	if (strncmp(err->msg, word, len) == 0 && strncmp(err->msg + len, ": ", 2) == 0)
-		memmove(err->msg, err->msg + len + 2, strlen(err->msg + len + 2) + 1);
-}
-
 /* --- one container --------------------------------------------------------- */
 
 static int wait_for(const struct job *job, struct container *c, struct error *err)
@@ -98,6 +90,8 @@ static int resolve_targets(const struct job *job, struct targets *targets, struc
 {
 	const struct command *command = job->command;
 	bool here = job->context->container != NULL;
+	/* Of one that has gone no exit code is known. */
+	bool may_be_gone = perform_was_begun(job) && command->verb != VERB_WAIT;
 	size_t count = here ? 1 : command->target_count;
 
 	targets->containers = calloc(count, sizeof(*targets->containers));
@@ -113,7 +107,7 @@ static int resolve_targets(const struct job *job, struct targets *targets, struc
 			engine_resolve(job->context->engine, command->targets[i], err);
 		if (targets->containers[i])
 			continue;
-		if (!perform_was_begun(job) || err->code != ENOENT)
+		if (!may_be_gone || err->code != ENOENT)
 			return -err->code;
 		error_clear(err);
 	}
@@ -210,13 +204,9 @@ int perform(const struct perform_context *context, const struct command *command
 	    struct strbuf *reply, struct error *err)
 {
 	struct job job = { .context = context, .command = command, .reply = reply };
-	const char *word = verb_get_name(command->verb);
 	int ret = deeds[command->verb](&job, err);
 
 	if (ret == 0)
 		ret = strbuf_check(reply, err);
-	if (ret == 0)
-		return 0;
-	perform_strip_word(err, word);
-	return error_wrap(err, ret, "%s", word);
+	return error_wrap(err, ret, "%s", verb_get_name(command->verb));
 }

@@ -1,13 +1,16 @@
-/* Carrying commands out: from struct command to the verbs of the engine and the image store.
+/* Carrying commands out: from struct command to the verbs of the engine and the
+ * image store.
  *
  * Replies
  *   create, run, import   the 64-digit id
  *   wait                  the exit codes, one a line, in the order of the names
- *   ps images history inspect info version   their text; inspect gives an array, as Docker does
- *   all others            nothing for one name; for several the names done, one a line
+ *   ps images history inspect info version
+ *                         their text; inspect gives an array, as Docker does
+ *   all others            nothing for one name; for several the names done, one a
+ *                         line
  *
- * Several names are resolved first: one unknown, and nothing is done. Then they are done in turn;
- * the first failure ends it, and the reply names what was done.
+ * Several names are resolved first: one unknown, and nothing is done. Then they are
+ * done in turn; the first failure ends it, and the reply names what was done.
  */
 #ifndef FS_PERFORM_H
 #define FS_PERFORM_H
@@ -30,11 +33,13 @@ struct perform_context {
 	void *arg;
 };
 
-/* Do it; worker threads only. The reply of the command is appended to reply, also when it fails half-way
- * (names done). 0 or -errno with the sentence, which begins with the command's word, once.
+/* Do it; worker threads only. The reply of the command is appended to reply, also
+ * when it fails half-way (names done). 0 or -errno with the sentence, which begins
+ * with the command's word, once.
  *
- * With a resumed ticket: names that an earlier engine had done are not done again, and one that has gone
- * since counts as done. Changes ticket->resumed and ticket->note. err must not be NULL. */
+ * With a resumed ticket: names that an earlier engine had done are not done again,
+ * and one that has gone since counts as done. Changes ticket->resumed and
+ * ticket->note. err must not be NULL. */
 int perform(const struct perform_context *context, const struct command *command,
 	    struct strbuf *reply, struct error *err);
 

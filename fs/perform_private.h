@@ -24,8 +24,6 @@ int perform_inspect(const struct job *job, struct error *err);
 int perform_info(const struct job *job, struct error *err);
 int perform_version(const struct job *job, struct error *err);
 
-/* The engine's verbs begin their sentences with their own word; take it off. */
-void perform_strip_word(struct error *err, const char *word);
 /* Append a name to the reply when the command had several. */
 void perform_append_name(const struct job *job, const char *name);
 /* Has an earlier engine begun this command, and come as far as to note something? */

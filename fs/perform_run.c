@@ -92,7 +92,6 @@ static int start(const struct job *job, struct container *c, struct error *err)
 
 	if (ret == 0)
 		return 0;
-	perform_strip_word(err, "start");
 	take_back(job, c, err);
 	return ret;
 }
@@ -113,10 +112,8 @@ int perform_create(const struct job *job, struct error *err)
 		return ret;
 	ret = engine_create(context->engine, context->ticket, command->name, command->config,
 			    !is_run, &c, err);
-	if (ret < 0) {
-		perform_strip_word(err, "create");
+	if (ret < 0)
 		return ret;
-	}
 	if (is_run)
 		ret = start(job, c, err);
 	if (ret < 0)

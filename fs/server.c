@@ -139,9 +139,11 @@ static int make_mount(struct server *server, struct error *err)
 	if (!fs->invalidator)
 		return error_set(err, ENOMEM, "no memory to serve the mount");
 	r = handles_open(fs, fs->memory->handles_fd, &fs->handles, err);
-	if (r == 0)
-		handles_visit_all(fs, restore_handle);
-	return r;
+	if (r < 0)
+		return r;
+	handles_visit_all(fs, restore_handle);
+	engine_forget_removed(fs->engine);
+	return 0;
 }
 
 static int make(struct server *server, struct error *err)

@@ -119,17 +119,77 @@ static enum attempt attempt_attach(struct handle *handle, struct stream_request 
 	return got;
 }
 
+/* The cursor of events: the number of the next event, and above it how much of its line a reader with
+ * a short buffer has had, and whether that line is one that tells of a gap. */
+#define EVENT_SEQ_BITS 44
+#define EVENT_SEQ_MASK ((1ULL << EVENT_SEQ_BITS) - 1)
+#define EVENT_IN_GAP (1ULL << 63)
+/* More than a gap's line, less than any event's. */
+#define EVENT_GAP_MAX 64
+
+static uint64_t get_event_skip(uint64_t cursor)
+{
+	return (cursor & ~EVENT_IN_GAP) >> EVENT_SEQ_BITS;
+}
+
+/* The one line that is next; *inout_seq moves behind it. */
+static ssize_t read_event_line(struct handle *handle, uint64_t *inout_seq, char *line,
+			       bool *ret_is_gap)
+{
+	uint64_t seq = *inout_seq;
+	ssize_t got = events_read(handle->fs->events, inout_seq, line, EVENT_GAP_MAX);
+
+	*ret_is_gap = got > 0;
+	if (got != -EMSGSIZE)
+		return got;
+	got = events_read(handle->fs->events, inout_seq, line, EVENT_LINE_MAX_BYTES);
+	if (got <= 0)
+		return got;
+	*inout_seq = seq + 1;
+	return (char *)memchr(line, '\n', (size_t)got) - line + 1;
+}
+
+/* As much of the next line as fits. A line that was dropped while it was read ends here: what the
+ * reader then sees is a line cut short and the gap. */
+static ssize_t read_event_part(struct handle *handle, uint64_t *inout_cursor, char *buf,
+			       size_t size)
+{
+	auto_free char *line = malloc(EVENT_LINE_MAX_BYTES);
+	uint64_t skip = get_event_skip(*inout_cursor), seq = *inout_cursor & EVENT_SEQ_MASK;
+	uint64_t next = seq;
+	bool is_gap = false;
+	ssize_t len = line ? read_event_line(handle, &next, line, &is_gap) : -ENOMEM;
+	size_t part;
+
+	if (len <= 0)
+		return len;
+	if (skip >= (uint64_t)len || (skip > 0 && is_gap != !!(*inout_cursor & EVENT_IN_GAP))) {
+		*buf = '\n';
+		*inout_cursor = seq;
+		return 1;
+	}
+	part = (size_t)len - skip < size ? (size_t)len - skip : size;
+	memcpy(buf, line + skip, part);
+	skip += part;
+	*inout_cursor = skip == (uint64_t)len ? next
+					      : seq | skip << EVENT_SEQ_BITS |
+							(is_gap ? EVENT_IN_GAP : 0);
+	return (ssize_t)part;
+}
+
 static enum attempt attempt_events(struct handle *handle, struct stream_request *rq, char *buf,
 				   size_t *ret_len, struct error *err)
 {
 	uint64_t next = begin_cursor(handle, rq->number);
-	ssize_t got = events_read(handle->fs->events, &next, buf, rq->size);
+	ssize_t got = -EMSGSIZE;
 
-	if (got == -EMSGSIZE) {
-		error_set(err, EINVAL,
-			  "an event is longer than %zu bytes: read with a larger buffer", rq->size);
-		return ATTEMPT_ERROR;
-	}
+	*ret_len = 0;
+	if (rq->size == 0)
+		return ATTEMPT_DATA;
+	if (get_event_skip(next) == 0)
+		got = events_read(handle->fs->events, &next, buf, rq->size);
+	if (got == -EMSGSIZE)
+		got = read_event_part(handle, &next, buf, rq->size);
 	if (got < 0) {
 		error_set_sys(err, (int)-got, "cannot read the events");
 		return ATTEMPT_ERROR;
@@ -308,7 +368,8 @@ bool stream_is_ready(struct handle *handle)
 {
 	switch (handle->row->kind) {
 	case NODE_EVENTS:
-		return events_get_next(handle->fs->events) > handle->head->cursor;
+		return get_event_skip(handle->head->cursor) > 0 ||
+		       events_get_next(handle->fs->events) > handle->head->cursor;
 	case NODE_C_WAIT:
 		return has_ended(handle);
 	case NODE_C_FOLLOW:

@@ -13,6 +13,7 @@
 #define STATE_WORKING 1
 #define STATE_DONE 2
 #define DEATHS_MAX 2
+#define COMMAND_SHIFT 43 /* requests are counted in twos: 2^43 of them are years */
 
 struct requests {
 	struct slots *slots;
@@ -103,7 +104,8 @@ struct work *work_new(fuse_req_t req, size_t size, void (*run)(struct work *work
 	work->run = run;
 	work->answer = answer;
 	fs_read_caller(req, &work->caller);
-	ticket_init(&work->ticket, channel_get_unique(), channel_is_resent());
+	work->number = channel_get_unique();
+	ticket_init(&work->ticket, work->number, channel_is_resent());
 	work->ticket.save = save_note;
 	work->ticket.owner = work;
 	return work;
@@ -158,7 +160,7 @@ static int take_record(struct work *work)
 {
 	struct requests *requests = work->fs->requests;
 
-	work->slot = work->ticket.resumed ? claim_left(requests, work->ticket.number) : SLOTS_NONE;
+	work->slot = work->ticket.resumed ? claim_left(requests, work->number) : SLOTS_NONE;
 	if (work->slot != SLOTS_NONE) {
 		work->record = slots_get_head(requests->slots, work->slot);
 		memcpy(work->ticket.note, work->record->note, sizeof(work->ticket.note));
@@ -173,7 +175,7 @@ static int take_record(struct work *work)
 		return error_set(&work->err, EAGAIN, "%d changes are under way: wait for some",
 				 REQUEST_SLOTS);
 	work->record = slots_get_head(requests->slots, work->slot);
-	work->record->number = work->ticket.number;
+	work->record->number = work->number;
 	work->record->state = STATE_WORKING;
 	return 0;
 }
@@ -253,6 +255,21 @@ void work_start(struct work *work)
 	}
 }
 
+void work_start_file(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
+		     uint64_t offset, uint64_t owner, void (*run)(struct work *work),
+		     void (*answer)(struct work *work, int result))
+{
+	struct work *work = work_new(req, sizeof(*work), run, answer);
+
+	if (!work)
+		return;
+	work->handle = handle_ref(handle);
+	work->offset = offset;
+	work->owner = owner;
+	if (!bytes || work_keep_data(work, bytes, len))
+		work_start(work);
+}
+
 bool work_was_done(const struct work *work)
 {
 	return work->record->state == STATE_DONE;
@@ -263,6 +280,8 @@ void work_begin_command(struct work *work, uint32_t command)
 	struct ticket *ticket = &work->ticket;
 	bool again = work->resumed && command == work->first_command;
 
+	/* Two signals of one write are two signals: the shim tells them apart by this. */
+	ticket->number = work->number | (uint64_t)command << COMMAND_SHIFT;
 	ticket->resumed = again;
 	ticket->note[0] = '\0';
 	if (again && work->record->note_command == command)
@@ -304,7 +323,7 @@ void work_allow_interrupt(struct work *work)
 {
 	work->watch = (struct parked){
 		.key = PARK_NOTHING,
-		.number = work->ticket.number,
+		.number = work->number,
 		.req = work->req,
 		.tid = work->caller.tid,
 		.signals = CALLER_END_SIGNALS,

@@ -34,6 +34,7 @@ struct work {
 	struct caller caller;
 	uint32_t slot;
 	struct work_record *record;
+	uint64_t number; /* of the request */
 	struct ticket ticket;
 	struct error err;
 	struct work *prev, *next; /* those under way */
@@ -67,6 +68,10 @@ bool work_keep_data(struct work *work, const void *bytes, size_t len);
 void work_refuse(struct work *work);
 /* Record it and hand it to a worker, or answer it from the record. The work is not the caller's any more. */
 void work_start(struct work *work);
+/* All of that for a write (or, with bytes NULL, a flush or truncate) of an open file. */
+void work_start_file(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
+		     uint64_t offset, uint64_t owner, void (*run)(struct work *work),
+		     void (*answer)(struct work *work, int result));
 /* The result: answers, ends the record, frees. Negative: work->err is set, unless it was answered by a former engine. */
 void work_done(struct work *work, int result);
 /* Note the result for a later engine, before steps that must follow it; work_done() does it itself otherwise. */

@@ -1,8 +1,10 @@
 /* A container's configuration as JSON: Docker's Config with its HostConfig under
  * "HostConfig". Text checks only; what the machine allows is found at the start.
  *
- * asked      what the user wrote, normalised: Memory, MemorySwap, CpuShares, Dns, VolumesFrom live in
- *            Config whichever place they came in
+ * asked      what the user wrote, normalised: Memory, MemorySwap, CpuShares, Dns
+ *            and VolumesFrom live in Config whichever place they came in; Cmd and
+ *            Entrypoint are lists (a string is a list of one, not a shell's line);
+ *            a port is "80/tcp"; keys are in one order
  * effective  asked with the image's values merged in, as today's Docker merges
  */
 #ifndef RUNTIME_CONFIG_H
@@ -14,15 +16,19 @@
 /* Apply a patch (RFC 7396) to what was asked for and validate the whole.
  *
  * asked    NULL: an empty one
- * running  a change of a key that cannot change live is -EBUSY naming it; a key written with the
- *          value it has is never refused
+ * running  a change of a key that cannot change live is -EBUSY naming it; a key
+ *          written with the value it has, or with what its absence means, is never
+ *          refused
+ * ret      a new object
  *
- * -EINVAL: "unknown key 'Memroy'", "Memory must be a number", "minimum memory limit allowed is 512k",
- * an impossible value. *ret is a new object. */
+ * -EINVAL: "unknown key 'Memroy'", "Memory must be a number", "Memory: minimum
+ * memory limit allowed is 512k (524288 bytes), not 5". */
 int config_apply(const json_t *asked, const json_t *patch, bool running, json_t **ret,
 		 struct error *err);
-/* asked with the OCI image config's values ("config" member; NULL: no image): Env by key, user wins; a user's
- * Entrypoint drops the image's Cmd; Labels, ExposedPorts, Volumes united; User, WorkingDir, StopSignal when empty. */
+/* asked with the OCI image config's values ("config" member; NULL: no image): Env by
+ * key, user wins; a user's Entrypoint drops the image's Cmd, [""] and [] drop its
+ * Entrypoint; Labels, ExposedPorts, Volumes united; User, WorkingDir, StopSignal
+ * when empty. -EINVAL when a value of the image has the wrong type. */
 int config_merge_image(const json_t *asked, const json_t *image_config, json_t **ret,
 		       struct error *err);
 
@@ -31,12 +37,13 @@ struct config {
 	const char *hostname; /* "" : the 12 digits of the id */
 	const char *domainname, *user, *image, *working_dir;
 	bool tty, open_stdin, stdin_once, network_disabled;
-	const char **argv; /* Entrypoint and Cmd, NULL-terminated, heap array */
-	const char **env;  /* user's and image's only, heap array */
-	const char **dns; /* heap array */
+	const char **argv;      /* Entrypoint and Cmd, NULL-terminated, heap array */
+	const char **env;       /* user's and image's only, heap array */
+	const char **dns;       /* heap array */
 	int stop_signal;        /* SIGTERM by default */
 	int64_t stop_timeout_s; /* 10 by default */
-	int64_t memory, memory_swap, cpu_shares, nano_cpus, pids_limit; /* struct cgroup_limits' terms */
+	/* in struct cgroup_limits' terms */
+	int64_t memory, memory_swap, cpu_shares, nano_cpus, pids_limit;
 	bool privileged, readonly_rootfs, auto_remove, init, no_new_privs, seccomp_unconfined;
 	const char **cap_add, **cap_drop; /* heap arrays */
 	const char *network_mode;         /* "" : default */
@@ -48,16 +55,18 @@ int config_decode(const json_t *effective, bool for_start, struct config *ret, s
 void config_deinit(struct config *config);
 DEFINE_AUTO_DEINIT(struct config, config_deinit);
 
-/* The process's environment in Docker's order: PATH, HOSTNAME, TERM=xterm with a tty, HOME, then env's; later
- * wins, an entry without '=' is dropped. NULL-terminated heap array of heap strings; NULL: no memory. */
+/* The process's environment in Docker's order: PATH, HOSTNAME, TERM=xterm with a
+ * tty, HOME, then env's; later wins, an entry without '=' removes that name.
+ * NULL-terminated heap array of heap strings; NULL: no memory. */
 char **config_build_env(const struct config *config, const char *hostname, const char *home);
 
 /* "TERM", "SIGTERM", "15", "term" -> number; -EINVAL "unknown signal 'X'". Real-time ones too. */
 int signal_parse(const char *text, int *ret, struct error *err);
 const char *signal_get_name(int signo); /* "TERM"; NULL when unknown */
 
-/* A container's name: [a-zA-Z0-9][a-zA-Z0-9_.-]*, not 12 or 64 hex digits, at most 200 bytes (the listing's
- * NAME_MAX leaves room); -EINVAL / -ENAMETOOLONG with a sentence. */
+/* A container's name: [a-zA-Z0-9][a-zA-Z0-9_.-]*, not 12 or 64 hex digits, at most
+ * 200 bytes (the listing's NAME_MAX leaves room); -EINVAL / -ENAMETOOLONG with a
+ * sentence. */
 int config_check_name(const char *name, struct error *err);
 
 #endif

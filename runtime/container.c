@@ -385,9 +385,9 @@ int container_wait(struct container *c, struct ticket *ticket, int *ret_code, st
 					       : c->view->exit_code;
 	pthread_mutex_unlock(&c->lock);
 	if (ret < 0)
-		return error_set(err, EINTR, "wait: interrupted");
+		return error_set(err, EINTR, "interrupted");
 	if (!ended)
-		return error_set(err, ENOENT, "wait: the container was removed before it ran");
+		return error_set(err, ENOENT, "the container was removed before it ran");
 	*ret_code = code;
 	return 0;
 }

@@ -125,14 +125,11 @@ int engine_create(struct engine *engine, struct ticket *ticket, const char *name
 	if (!c && noted && *noted) {
 		c = make_tombstone(engine, noted_id);
 		if (!c)
-			return error_set(err, ENOMEM, "create: no memory");
+			return error_set(err, ENOMEM, "no memory");
 	}
 	if (c) {
 		*ret = c;
 		return 0;
 	}
-	return error_wrap(
-		err,
-		create(engine, ticket, noted ? noted_id : NULL, name, config, durable, ret, err),
-		"create");
+	return create(engine, ticket, noted ? noted_id : NULL, name, config, durable, ret, err);
 }

@@ -32,6 +32,7 @@ int remove_in_turn(struct container *c, struct error *err)
 	int ret;
 
 	exit_settle_old_shim(c, true, NULL);
+	store_copy_state(c);
 	ret = store_trash(c, err);
 	if (ret < 0)
 		return ret;
@@ -44,6 +45,7 @@ int remove_in_turn(struct container *c, struct error *err)
 		log_warn("container %s: %s", c->short_id, late.msg);
 	image_note_exposed(c, false);
 	store_remove_run_dir(c);
+	removed_keep(c);
 	table_remove(&engine->table, c);
 	container_notify(c);
 	container_emit(c, "destroy", NULL, NULL);
@@ -128,7 +130,7 @@ int container_remove(struct container *c, struct ticket *ticket, bool force, boo
 		ret = refuse_busy(c, err);
 	while (ret == 0 && again)
 		ret = try_remove(c, ticket, force, &again, err);
-	return error_wrap(err, ret, "rm");
+	return ret;
 }
 
 void remove_automatically(struct container *c)

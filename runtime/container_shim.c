@@ -237,7 +237,7 @@ static int close_stdin(struct container *c, uint64_t number, struct error *err)
 
 int container_close_stdin(struct container *c, struct ticket *ticket, struct error *err)
 {
-	return error_wrap(err, close_stdin(c, ticket->number, err), "closestdin");
+	return close_stdin(c, ticket->number, err);
 }
 
 static int resize(struct container *c, uint64_t number, unsigned rows, unsigned cols,
@@ -266,7 +266,7 @@ int container_resize(struct container *c, struct ticket *ticket, unsigned rows, 
 	char height[12];
 
 	if (ret < 0)
-		return error_wrap(err, ret, "resize");
+		return ret;
 	snprintf(height, sizeof(height), "%u", rows);
 	container_emit(c, "resize", "height", height);
 	return 0;

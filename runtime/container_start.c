@@ -199,7 +199,7 @@ static int start(struct container *c, struct ticket *ticket, struct error *err)
 
 int container_start(struct container *c, struct ticket *ticket, struct error *err)
 {
-	return error_wrap(err, start(c, ticket, err), "start");
+	return start(c, ticket, err);
 }
 
 /* Stop the run that is going on, if any, then launch the next. */
@@ -247,16 +247,16 @@ int container_restart(struct container *c, struct ticket *ticket, int64_t timeou
 	int ret;
 
 	if (timeout_s < -1)
-		return error_set(err, EINVAL, "restart: the time must not be negative");
+		return error_set(err, EINVAL, "the time must not be negative");
 	if (find_outcome(c, ticket, &ret, err))
-		return error_wrap(err, ret, "restart");
+		return ret;
 	ret = container_check(c, false, err);
 	if (ret < 0)
-		return error_wrap(err, ret, "restart");
+		return ret;
 	change_restarting(c, true);
 	ret = restart(c, ticket, timeout_s, err);
 	change_restarting(c, false);
 	if (ret < 0)
 		remove_automatically(c);
-	return error_wrap(err, ret, "restart");
+	return ret;
 }

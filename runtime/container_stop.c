@@ -213,7 +213,7 @@ int container_stop(struct container *c, struct ticket *ticket, int signo, int64_
 		ret = container_check(c, true, err);
 	if (ret == 0)
 		ret = stop(c, ticket, signo, timeout_s, err);
-	return error_wrap(err, ret, "stop");
+	return ret;
 }
 
 /* --- kill ------------------------------------------------------------------- */
@@ -252,5 +252,5 @@ int container_kill(struct container *c, struct ticket *ticket, int signo, struct
 		ret = container_check(c, true, err);
 	if (ret == 0)
 		ret = kill_one(c, ticket, signo, err);
-	return error_wrap(err, ret, "kill");
+	return ret;
 }

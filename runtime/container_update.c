@@ -57,7 +57,7 @@ int container_rename(struct container *c, struct ticket *ticket, const char *nam
 		ret = rename_in_turn(c, ticket, name, err);
 		container_leave_turn(c, &turn);
 	}
-	return error_wrap(err, ret, "rename");
+	return ret;
 }
 
 /* --- update ----------------------------------------------------------------- */
@@ -171,5 +171,5 @@ int container_update(struct container *c, struct ticket *ticket, const json_t *p
 		ret = update_in_turn(c, patch, err);
 		container_leave_turn(c, &turn);
 	}
-	return error_wrap(err, ret, "update");
+	return ret;
 }

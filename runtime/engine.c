@@ -69,6 +69,8 @@ static struct engine *new_engine(const struct engine_options *options)
 		return NULL;
 	}
 	atomic_init(&engine->refs, 1);
+	pthread_mutex_init(&engine->removed_lock, NULL);
+	engine->keeps_removed = true;
 	engine->containers_fd = engine->run_fd = -1;
 	engine->root = strdup(options->root);
 	engine->run = strdup(options->run);
@@ -89,6 +91,7 @@ static void free_engine(struct engine *engine)
 	engine->workers = NULL;
 	if (engine->containers_fd >= 0)
 		store_copy_states(engine);
+	engine_forget_removed(engine);
 	table_deinit(&engine->table);
 	monitor_free(engine->monitor);
 	if (engine->launcher)
@@ -114,6 +117,7 @@ void engine_unref(struct engine *engine)
 {
 	if (atomic_fetch_sub_explicit(&engine->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	pthread_mutex_destroy(&engine->removed_lock);
 	free(engine->root);
 	free(engine->run);
 	free(engine);

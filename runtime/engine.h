@@ -87,6 +87,11 @@ void engine_close(struct engine *engine);
 /* A counted reference, or NULL. Exact name, 64 or 12 digits (the form of paths). */
 struct container *engine_find(struct engine *engine, const char *name);
 struct container *engine_find_key(struct engine *engine, uint64_t key);
+/* One that has been removed, maybe by a former engine: for files that were open then (its log and its
+ * exit code are there). A counted reference, or NULL; always NULL after engine_forget_removed(), which
+ * is called when all open files have found their containers. */
+struct container *engine_find_removed(struct engine *engine, uint64_t key);
+void engine_forget_removed(struct engine *engine);
 /* The form of commands: name first, then a unique prefix of an id of 4 digits or more.
  * NULL: -ENOENT "no such container: X", or -EINVAL "ambiguous". The negative errno is in err->code. */
 struct container *engine_resolve(struct engine *engine, const char *ref, struct error *err);
@@ -113,15 +118,14 @@ DEFINE_AUTO_DEINIT(struct container_list, container_list_deinit);
 
 /* --- verbs: block; worker threads only. ticket is never NULL --------------- */
 
-/* Their sentences begin with the command's word ("start: no such image: x"), those of
- * the lookups above do not. A ticket's number tells a signal or bytes of stdin from their
+/* Their sentences are without the command's word, which the caller knows. A ticket's number tells a signal or bytes of stdin from their
  * repetition, so that each command of a request needs a number of its own. Notes read
  * "<id>", "<id> made", "<id> <run>". Any verb that had to wait for others of the same
  * container and was cancelled meanwhile is -EINTR, with nothing done. */
 
 /* name NULL: none (the 12 digits). config: asked-for object, borrowed, validated already by
  * config_apply(). durable: fsync before returning (an explicit create).
- * -EEXIST "create: the name 'web' is taken by container 0123..."; *ret is a reference. */
+ * -EEXIST "the name 'web' is taken by container 0123..."; *ret is a reference. */
 int engine_create(struct engine *engine, struct ticket *ticket, const char *name,
 		  const json_t *config, bool durable, struct container **ret, struct error *err);
 /* -EBUSY running or paused; -ENOENT no image or program (state exited, ExitCode 127, Error), -EACCES (126). */

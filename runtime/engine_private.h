@@ -79,6 +79,10 @@ struct engine {
 	atomic_uint exposed; /* containers whose exposed_ns is set */
 	atomic_bool hiding;
 	atomic_bool is_open; /* before, nobody is told of changes */
+	pthread_mutex_t removed_lock; /* guards the rest */
+	struct container **removed;   /* each a reference */
+	size_t removed_count;
+	bool keeps_removed; /* until engine_forget_removed() */
 };
 
 /* One command's place in the queue of a container, or one sleeper. */
@@ -181,6 +185,8 @@ void store_copy_states(struct engine *engine);
 /* Descriptor of RUN/<12 digits> or -errno; made 0700 when make. */
 int store_open_run_dir(struct container *c, bool make, struct error *err);
 void store_remove_run_dir(struct container *c);
+/* Copy this one's now if it has changed: removed, it may still be asked how it ended. */
+void store_copy_state(struct container *c);
 /* Take ROOT/containers/<id> out of sight: after this it does not exist any more. */
 int store_trash(struct container *c, struct error *err);
 /* Then its root file system goes at once, and the log when nobody refers to it any more. */
@@ -189,6 +195,7 @@ void store_drop_trash(struct container *c);
 /* Remove what another engine left, on a worker if it can be large. */
 void store_sweep(struct engine *engine, const char *entry);
 bool store_is_trash(const char *entry);    /* of a removal */
+const char *store_get_trash_id(const char *entry); /* of whose; only when it is trash */
 bool store_is_leftover(const char *entry); /* of that, or of a create */
 
 /* --- container_shim.c: the connection to the shim --------------------------- */
@@ -274,9 +281,19 @@ int remove_in_turn(struct container *c, struct error *err);
 /* What AutoRemove asks for, when no restart is under way. */
 void remove_automatically(struct container *c);
 
+/* --- removed.c -------------------------------------------------------------- */
+
+/* Hold on to a container that is being removed, if open files have not been found again yet.
+ * Before it leaves the table, so that it is always in one of the two. */
+void removed_keep(struct container *c);
+/* A directory in the trash becomes such a container, or goes. */
+void removed_recover(struct engine *engine, const char *entry);
+
 /* --- recover.c, monitor.c --------------------------------------------------- */
 
 int recover_all(struct engine *engine, struct error *err);
+/* What state.json says, into the view of a container that nobody sees. */
+void recover_state(struct container *c);
 
 int monitor_new(struct engine *engine, struct monitor **ret, struct error *err);
 /* Ends the thread; jobs may go on calling the functions below. */

@@ -25,8 +25,6 @@
 #define EVENT_FILE_OLD "events.1"
 /* Two of these are what a reader may be behind: some 40,000 events. */
 #define EVENT_FILE_MAX_BYTES (4U << 20)
-/* What one event may take: more comes only from a user's labels. */
-#define EVENT_LINE_MAX_BYTES (64U << 10)
 #define EVENT_MARKS_FIRST 64
 
 struct event_mark {

@@ -13,6 +13,9 @@
 
 struct events;
 
+/* What the line of one event may take, its newline included: more comes only from a user's labels. */
+#define EVENT_LINE_MAX_BYTES (64U << 10)
+
 /* dir_fd  RUN; borrowed for the life
  * on_event is called after each event is readable, with no lock held. */
 int events_open(int dir_fd, void (*on_event)(void *arg), void *arg, struct events **ret,

@@ -183,6 +183,13 @@ static void load_state(struct container *c, struct found *found)
 		set_damaged(c, &err);
 }
 
+void recover_state(struct container *c)
+{
+	struct found found = { .is_live = false };
+
+	load_state(c, &found);
+}
+
 /* --- settling: what is true now --------------------------------------------- */
 
 static void settle_running(struct container *c, const struct found *found, uint64_t run,
@@ -340,6 +347,9 @@ static int recover_one(struct engine *engine, const char *id, struct error *err)
 	if (ret < 0)
 		return error_set(err, -ret, "no memory for container %.12s", id);
 	settle(c, &found);
+	/* The dead engine may not have come to it. */
+	if (!found.is_live && !found.starting && !c->view->damaged)
+		remove_automatically(c);
 	return 0;
 }
 
@@ -413,6 +423,8 @@ int recover_all(struct engine *engine, struct error *err)
 
 		if (num_is_hex(entry, 64))
 			ret = recover_one(engine, entry, err);
+		else if (store_is_trash(entry))
+			removed_recover(engine, entry);
 		else if (store_is_leftover(entry))
 			store_sweep(engine, entry);
 		else

@@ -33,6 +33,11 @@ bool store_is_trash(const char *entry)
 	return !strncmp(entry, TRASH_PREFIX, strlen(TRASH_PREFIX));
 }
 
+const char *store_get_trash_id(const char *entry)
+{
+	return entry + strlen(TRASH_PREFIX);
+}
+
 bool store_is_leftover(const char *entry)
 {
 	return !strncmp(entry, NEW_PREFIX, strlen(NEW_PREFIX)) || store_is_trash(entry);
@@ -295,7 +300,7 @@ void store_save_state(struct container *c)
 
 /* --- the copies in ROOT ----------------------------------------------------- */
 
-static void copy_state(struct container *c)
+void store_copy_state(struct container *c)
 {
 	struct error err = ERROR_INIT;
 	auto_json json_t *state = NULL;
@@ -326,7 +331,7 @@ void store_copy_states(struct engine *engine)
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
-		copy_state(all[i]);
+		store_copy_state(all[i]);
 		container_unref(all[i]);
 	}
 	free(all);

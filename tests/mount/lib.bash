@@ -46,17 +46,19 @@ sandbox_make() {
 		mount -t tmpfs containerfs-test "$ROOT"
 	fi
 	echo 0 >"$SANDBOX/kills"
-	list_groups >"$SANDBOX/groups"
 }
 
 # Start containerfs with further options; returns when the mount answers.
 mount_start() {
 	local report=log_path=$SANDBOX/report
+	list_groups >"$SANDBOX/groups.before"
 	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}$report \
 		UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}$report \
 		TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}$report \
 		"$BUILD_DIR/containerfs" --root "$ROOT" --run "$RUN" "$@" "$MNT" 3>&- 4>&-
 	field "$MNT/info" Holder >"$SANDBOX/holder"
+	[ -e "$SANDBOX/groups" ] ||
+		list_groups | comm -13 "$SANDBOX/groups.before" - >"$SANDBOX/groups"
 }
 
 # End it cleanly, and wait until it has gone.
@@ -76,6 +78,11 @@ sandbox_start() {
 import_demo() {
 	"$TOP/tools/busybox-image" "$SANDBOX/demo.tar.gz"
 	cp "$SANDBOX/demo.tar.gz" "$MNT/images/$IMAGE"
+	# What the first start of all keeps for the others is there before anybody looks.
+	ctl "run --name first $IMAGE true" >/dev/null
+	wait_exit first >/dev/null
+	readlink "$MNT/containers/first/rootfs" "$MNT/images/$IMAGE/rootfs" >/dev/null
+	ctl 'rm first' >/dev/null
 }
 
 # Everything away, whatever the state; fails when the log or the state was bad.
@@ -85,6 +92,9 @@ sandbox_end() {
 	check_engine || status=1
 	sandbox_kill || status=1
 	check_log || status=1
+	if [ "$status" != 0 ]; then
+		tail -n 20 "$RUN/log" >&2
+	fi
 	sandbox_remove || status=1
 	return "$status"
 }
@@ -112,7 +122,8 @@ check_log() {
 }
 
 is_mounted() {
-	grep -q " $MNT fuse.containerfs\| $MNT [^ ]* .* - fuse.containerfs " /proc/self/mountinfo
+	awk -v mnt="$MNT" '$5 == mnt && / - fuse\.containerfs / { found = 1 } END { exit !found }' \
+		/proc/self/mountinfo
 }
 
 # Containers, then the mount, then what did not go by itself.
@@ -156,12 +167,17 @@ gone() {
 }
 
 list_groups() {
-	find /sys/fs/cgroup -type d -path '*/containerfs/*' -prune | sort
+	find /sys/fs/cgroup -type d -path '*/containerfs/*' -prune 2>/dev/null | sort
 }
 
-# Those of this sandbox: they were not there when it was made. (Tests on a mount run alone.)
+# Those of this sandbox: they came when it was first mounted.
 list_own_groups() {
-	comm -13 "$SANDBOX/groups" <(list_groups)
+	local group
+	while read -r group; do
+		if [ -d "$group" ]; then
+			echo "$group"
+		fi
+	done <"$SANDBOX/groups"
 }
 
 # Holder, engine, shims: by their command line, which names the sandbox, and by their pid files.
@@ -197,11 +213,16 @@ is_ours() {
 
 # --- before and after ----------------------------------------------------------------
 
-# What a test must leave as it was, as lines.
+# What a test must leave as it was, as lines. An image's own root file system, which whoever looked
+# at it had mounted, goes with the image or when it was idle: it is no container's.
 take_snapshot() {
+	list_all | grep -vF "$(sha256sum "$MNT"/images/sha256/*/config | sed "s|^|$RUN/rootfs/|; s| .*||")"
+}
+
+list_all() {
 	awk -v dir="$SANDBOX/" 'index($0, dir) { print "mount", $5 }' /proc/self/mountinfo
 	list_own_groups | while read -r group; do
-		find "$group" -mindepth 1 -type d
+		find "$group" -mindepth 1 -type d 2>/dev/null
 	done | sed 's/^/cgroup /'
 	for link in /sys/class/net/*; do
 		echo "link ${link##*/}"
@@ -313,13 +334,17 @@ ctl_of() {
 	talk "$MNT/containers/$name/ctl" "$@"
 }
 
+# write_once COMMAND: it and a newline in one write(2); a shell's printf makes one of each line.
+write_once() {
+	printf '%s\n' "$1" | dd bs=1M iflag=fullblock status=none 2>/dev/null
+}
+
 talk() {
 	local file=$1 command fd status=0
 	shift
 	for command in "$@"; do
 		exec {fd}<>"$file" || return 1
-		# shellcheck disable=SC2261
-		printf '%s\n' "$command" 2>/dev/null >&"$fd" || status=1
+		write_once "$command" >&"$fd" || status=1
 		cat <&"$fd" || status=1
 		exec {fd}>&-
 		[ "$status" = 0 ] || fail "refused: $command" || return 1

@@ -108,6 +108,7 @@ static inline void open_engine(struct fixture *f)
 	options.graph = f->graph;
 	options.events = f->events;
 	expect_ok(engine_open(&options, &f->engine, &err), &err);
+	engine_forget_removed(f->engine);
 }
 
 static inline void close_engine(struct fixture *f)

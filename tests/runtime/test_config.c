@@ -251,6 +251,8 @@ static void test_numbers(void **state)
 		      "MemorySwap needs Memory to be set too");
 }
 
+#define DIGITS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static void test_texts(void **state)
 {
 	static const char *const good[] = {
@@ -261,8 +263,7 @@ static void test_texts(void **state)
 		"{'Image':'localhost:5000/team/app:1.2'}",
 		"{'Image':'0123456789ab'}",
 		"{'Image':'sha256:0123456789ab'}",
-		"{'Image':'a@sha256:"
-		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}",
+		("{'Image':'a@sha256:" DIGITS "'}"),
 		"{'Image':''}",
 		"{'WorkingDir':'/a/../b'}",
 		"{'StopSignal':'SIGRTMIN+3'}",

@@ -30,7 +30,7 @@ static void test_names(void **state)
 	char expected[200], digits[13];
 
 	snprintf(digits, sizeof(digits), "%.12s", view->id);
-	snprintf(expected, sizeof(expected), "create: the name 'a' is taken by container %s",
+	snprintf(expected, sizeof(expected), "the name 'a' is taken by container %s",
 		 digits);
 	expect_error(try_create(f, "a", &err), &err, EEXIST, expected);
 	error_clear(&err);
@@ -88,7 +88,7 @@ static void test_rename(void **state)
 	expect_found(engine_find(f->engine, "c"), a);
 	expect_ok(container_rename(b, &ticket, "a", &err), &err);
 	expect_error(container_rename(b, &ticket, "a", &err), &err, EEXIST,
-		     "rename: the container is called 'a' already");
+		     "the container is called 'a' already");
 	ticket_deinit(&ticket);
 	close_engine(f);
 	container_unref(steal_ptr(&a));
@@ -175,6 +175,8 @@ static void test_list_and_facts(void **state)
 
 	assert_int_equal(engine_list(f->engine, &list), 0);
 	assert_int_equal(list.count, 2);
+	assert_int_equal(state_of(a), CONTAINER_CREATED);
+	assert_int_equal(state_of(b), CONTAINER_RUNNING);
 	assert_string_equal(list.views[0]->name, "b"); /* newest first */
 	engine_get_facts(f->engine, &facts);
 	assert_int_equal(facts.containers, 2);

@@ -476,7 +476,8 @@ static void test_idle_cost(void **state)
 	assert_int_equal(fixture_finish(f), 137);
 }
 
-int main(void)
+/* test_launch [PATTERN]: without the tests of these names, where they take too long. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_output),
@@ -499,5 +500,7 @@ int main(void)
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_idle_cost),
 	};
+	if (argc > 1)
+		cmocka_set_skip_filter(argv[1]);
 	return cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);
 }

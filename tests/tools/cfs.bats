@@ -118,7 +118,7 @@ run_apart() {
 	[ "$code" = 0 ]
 	[[ "$out" == "usage: cfs run "* ]]
 	run_apart "$cfs" stop --help
-	[ "$out" = "stop NAME..." ]
+	[ "$out" = "usage: cfs stop NAME..." ]
 	run_apart "$cfs" help
 	[[ "$out" == *"stopwatch"* ]]
 	run_apart "$cfs" nothing --help

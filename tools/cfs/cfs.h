@@ -95,7 +95,7 @@ int options_parse(struct options *options, int argc, char **argv, char *ret_prob
 struct session {
 	int dir_fd;    /* containers/NAME */
 	bool start;    /* it is to be started when all is open */
-	bool undo;     /* remove it again when the start fails and it never ran */
+	bool ours;     /* made for this: it goes when it cannot start, ends when nobody reads it */
 	bool from_now; /* leave out the output that is there already */
 	bool with_stdin;
 	bool with_stdout;

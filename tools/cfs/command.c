@@ -85,23 +85,26 @@ static bool line_is_about(const char *line, const char *name)
 {
 	size_t len = strlen(name);
 
-	line += strspn(line, " \t");
 	return strncmp(line, name, len) == 0 && strchr(" \t\n", line[len]);
 }
 
-/* Lines of MNT/help: those about one command, or all. */
+/* MNT/help: what is about one command, or all. A line that begins with a blank
+ * belongs to the command above it. */
 static bool print_mount_help(const char *name)
 {
 	FILE *file = open_mount_help();
-	bool found = false;
+	bool found = false, wanted = !name;
 	char *line = NULL;
 	size_t cap = 0;
 
 	while (file && getline(&line, &cap, file) > 0) {
-		if (name && !line_is_about(line, name))
-			continue;
-		fputs(line, stdout);
-		found = true;
+		if (name && line[0] != ' ') {
+			wanted = line_is_about(line, name);
+			found = found || wanted;
+			fputs(wanted ? "usage: cfs " : "", stdout);
+		}
+		if (wanted)
+			fputs(line, stdout);
 	}
 	free(line);
 	if (file)

@@ -133,10 +133,12 @@ static void make_folders(int images_fd, const char *name)
 	free(path);
 }
 
-/* 0 or -errno; from_fd is to blame when *ret_read is set. */
+/* 0 or -errno; from_fd is to blame when *ret_read is set. The mount cannot tell an
+ * empty file from one that is still to be written. */
 static int copy_archive(int from_fd, int to_fd, bool *ret_read)
 {
 	static char buf[1 << 17];
+	bool empty = true;
 	ssize_t n;
 
 	*ret_read = false;
@@ -151,8 +153,10 @@ static int copy_archive(int from_fd, int to_fd, bool *ret_read)
 				return -errno;
 			done += m > 0 ? m : 0;
 		}
+		empty = empty && n < 0;
 	}
-	return 0;
+	*ret_read = empty;
+	return empty ? -ENODATA : 0;
 }
 
 /* The image's 12 digits, which the tag's link ends in. */

@@ -1,12 +1,27 @@
 /* cfs COMMAND ...: what comes before the command's own words. */
 #include "cfs.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+/* A file of the mount must not become stdout because that was closed. */
+static void open_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
 
 int main(int argc, char **argv)
 {
+	open_streams();
 	if (argc < 2) {
 		command_print_usage(stderr);
 		return CFS_FAILED;

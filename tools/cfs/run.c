@@ -127,7 +127,7 @@ int command_run(int argc, char **argv)
 	struct session session = {
 		.dir_fd = mount_open_container(mnt_fd, id, CFS_RUN_FAILED),
 		.start = true,
-		.undo = true,
+		.ours = true,
 		.with_stdin = o.stdin_open && (!o.attach_given || o.attach_stdin),
 		.with_stdout = !o.attach_given || o.attach_stdout,
 		.with_stderr = !o.attach_given || o.attach_stderr,

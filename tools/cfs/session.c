@@ -69,14 +69,37 @@ static void open_flow(const struct session *s, struct flow *flow, const char *na
 		fail_sys(CFS_RUN_FAILED, "cannot seek in '%s'", name);
 }
 
-/* Ignored signals stay so (nohup): a signalfd does not see them. */
+/* The same terminal, or 2>&1? */
+static bool is_one_file(int fd, int other_fd)
+{
+	struct stat st, other;
+
+	return fstat(fd, &st) == 0 && fstat(other_fd, &other) == 0 && st.st_dev == other.st_dev &&
+	       st.st_ino == other.st_ino;
+}
+
+/* Both into one file go in the order of arrival, which `logs` has. */
+static void open_flows(struct joined *j)
+{
+	const struct session *s = j->session;
+	bool one = s->with_stdout && s->with_stderr && is_one_file(STDOUT_FILENO, STDERR_FILENO);
+
+	open_flow(s, &j->flows[0], one ? "logs" : "stdout", s->with_stdout, STDOUT_FILENO);
+	open_flow(s, &j->flows[1], "stderr", s->with_stderr && !one, STDERR_FILENO);
+}
+
+/* An ignored HUP stays so (nohup). INT and QUIT, which shells ignore for what they
+ * put into the background, are passed on all the same. */
 static int open_signals(void)
 {
+	struct sigaction hup;
 	sigset_t set;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < FORWARDED; i++)
 		sigaddset(&set, forwarded[i].signo);
+	if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN)
+		sigdelset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -133,14 +156,27 @@ static void fill_flow(struct joined *j, struct flow *flow)
 	}
 }
 
+/* Nobody reads the output: a program in a pipe would be ended by SIGPIPE. What was
+ * run for this pipe is; what was only attached to goes on. */
+static __attribute__((noreturn)) void end_unread(const struct joined *j)
+{
+	static const char stop[] = "stop -t 1\n";
+
+	if (j->session->ours)
+		(void)!write(j->ctl_fd, stop, sizeof(stop) - 1);
+	exit(CFS_SIGNAL_BASE + SIGPIPE);
+}
+
 /* No more than a pipe takes at once when poll(2) has said that it has room. */
-static void drain_flow(struct flow *flow)
+static void drain_flow(const struct joined *j, struct flow *flow)
 {
 	size_t len = flow->end - flow->start;
 
 	if (len > PIPE_BUF)
 		len = PIPE_BUF;
 	ssize_t n = write(flow->out_fd, flow->buf + flow->start, len);
+	if (n < 0 && errno == EPIPE)
+		end_unread(j);
 	if (n < 0 && errno != EINTR && errno != EAGAIN)
 		fail_sys(CFS_RUN_FAILED, "cannot write %s",
 			 flow->out_fd == STDOUT_FILENO ? "stdout" : "stderr");
@@ -193,7 +229,7 @@ static void pass_all(struct joined *j)
 		for (int i = 0; i < 2; i++) {
 			struct flow *flow = &j->flows[i];
 			if (is_full(flow) && polled[i].revents)
-				drain_flow(flow);
+				drain_flow(j, flow);
 			else if (wants_input(flow) && (polled[i].revents || j->stopped))
 				fill_flow(j, flow);
 		}
@@ -249,7 +285,7 @@ static __attribute__((noreturn)) void fail_start(struct joined *j, int code, con
 		read_exit_code(j);
 		if (j->exit_code == CFS_CANNOT_EXEC || j->exit_code == CFS_NO_PROGRAM)
 			exit_code = j->exit_code;
-	} else if (j->session->undo) {
+	} else if (j->session->ours) {
 		(void)!write(j->ctl_fd, "rm\n", 3);
 	}
 	if (sentence)
@@ -296,10 +332,10 @@ int session_run(const struct session *session)
 {
 	struct joined *j = join(session);
 
-	open_flow(session, &j->flows[0], "stdout", session->with_stdout, STDOUT_FILENO);
-	open_flow(session, &j->flows[1], "stderr", session->with_stderr, STDERR_FILENO);
+	open_flows(j);
 	if (session->with_signals)
 		j->signal_fd = open_signals();
+	signal(SIGPIPE, SIG_IGN);
 	if (session->start)
 		start(j);
 	if (session->with_stdin)
