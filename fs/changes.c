@@ -1,94 +1,93 @@
 /* Remembers under which name the kernel may know each container, so that a removed or renamed one's
- * old name can be taken back.
+ * old name can be taken back, by the next engine if need be: what the kernel knows outlives an engine.
  */
 #include "fs/changes.h"
 
 #include "base/json.h"
 #include "fs/files.h"
 #include "fs/invalidate.h"
+#include "fs/kept.h"
 #include "fs/names.h"
 #include "runtime/event.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
-
-struct known {
-	uint64_t key;
-	char name[CONTAINER_NAME_SIZE];
-	UT_hash_handle hh;
-};
 
 struct changes {
 	struct fs *fs;
-	pthread_mutex_t lock; /* guards table */
-	struct known *table;
 };
 
 struct changes *changes_new(struct fs *fs)
 {
 	struct changes *changes = calloc(1, sizeof(*changes));
 
-	if (!changes)
-		return NULL;
-	changes->fs = fs;
-	pthread_mutex_init(&changes->lock, NULL);
+	if (changes)
+		changes->fs = fs;
 	return changes;
 }
 
 void changes_free(struct changes *changes)
 {
-	struct known *known, *next;
-
-	if (!changes)
-		return;
-	HASH_ITER(hh, changes->table, known, next) {
-		HASH_DEL(changes->table, known);
-		free(known);
-	}
-	pthread_mutex_destroy(&changes->lock);
 	free(changes);
 }
 
-/* Set the name (NULL: removed). True when another one was known, which *ret_old becomes. */
-static bool swap_name(struct changes *changes, uint64_t key, const char *name,
-		      char ret_old[CONTAINER_NAME_SIZE])
+/* Note the name (NULL: removed), and have another one that the kernel may know forgotten. */
+static void note_name(struct fs *fs, uint64_t key, const char *name)
 {
-	struct known *known = NULL;
-	bool changed = false;
+	auto_free char *old = NULL;
 
-	pthread_mutex_lock(&changes->lock);
-	HASH_FIND(hh, changes->table, &key, sizeof(key), known);
-	if (known && (!name || strcmp(known->name, name) != 0)) {
-		memcpy(ret_old, known->name, CONTAINER_NAME_SIZE);
-		changed = true;
+	if (kept_put(fs->kept, KEPT_NAMES | key, name, name ? strlen(name) : 0, &old))
+		invalidate_entry(fs->invalidator, node_make(NODE_CONTAINERS, 0, 0), old);
+}
+
+struct name_list {
+	uint64_t *keys;
+	size_t count, cap;
+};
+
+static void add_key(void *arg, uint64_t number, const char *text, size_t len)
+{
+	struct name_list *list = arg;
+
+	(void)text, (void)len;
+	if (list->count == list->cap) {
+		size_t cap = list->cap ? list->cap * 2 : 64;
+		uint64_t *keys = reallocarray(list->keys, cap, sizeof(*keys));
+
+		if (!keys)
+			return;
+		list->keys = keys;
+		list->cap = cap;
 	}
-	if (!known && name) {
-		known = calloc(1, sizeof(*known));
-		if (known) {
-			known->key = key;
-			HASH_ADD(hh, changes->table, key, sizeof(known->key), known);
-		}
+	list->keys[list->count++] = number & ~KEPT_KIND_MASK;
+}
+
+void changes_take_over(struct fs *fs)
+{
+	AUTO(container_list_deinit) struct container_list list = { .count = 0 };
+	struct name_list known = { .keys = NULL };
+
+	kept_visit(fs->kept, KEPT_NAMES, add_key, &known);
+	for (size_t i = 0; i < known.count; i++) {
+		AUTO(container_view_unref)
+		struct container_view *view = names_get_view(fs, known.keys[i]);
+
+		note_name(fs, known.keys[i], view ? view->name : NULL);
 	}
-	if (known && name) {
-		snprintf(known->name, sizeof(known->name), "%s", name);
-	} else if (known) {
-		HASH_DEL(changes->table, known);
-		free(known);
-	}
-	pthread_mutex_unlock(&changes->lock);
-	return changed;
+	free(known.keys);
+	if (engine_list(fs->engine, &list) < 0)
+		return;
+	for (size_t i = 0; i < list.count; i++)
+		note_name(fs, list.views[i]->key, list.views[i]->name);
 }
 
 void changes_on_container(void *arg, uint64_t key)
 {
 	struct fs *fs = arg;
 	AUTO(container_view_unref) struct container_view *view = names_get_view(fs, key);
-	char old[CONTAINER_NAME_SIZE];
 
 	if (fs->invalidator) {
-		if (swap_name(fs->changes, key, view ? view->name : NULL, old))
-			invalidate_entry(fs->invalidator, node_make(NODE_CONTAINERS, 0, 0), old);
+		note_name(fs, key, view ? view->name : NULL);
 		/* Its times; no lock of the kernel's is taken for attributes alone. */
 		fuse_lowlevel_notify_inval_inode(channel_get_session(fs->channel),
 						 node_make(NODE_CONTAINER, key, 0), -1, 0);
@@ -165,13 +164,28 @@ const char *changes_find_image_user(void *arg, const char *image_id)
 
 /* --- wake-ups --------------------------------------------------------------------- */
 
+/* Is there a poll to be answered? Taken, it is answered by nobody else. */
+static bool has_poll(struct handle *handle, bool take, uint64_t *ret_kh)
+{
+	bool polled;
+
+	pthread_mutex_lock(&handle->lock);
+	polled = handle->head->polled != 0;
+	*ret_kh = handle->head->poll_kh;
+	if (take)
+		handle->head->polled = 0;
+	pthread_mutex_unlock(&handle->lock);
+	return polled;
+}
+
 static void wake_handle(struct handle *handle)
 {
+	uint64_t poll_kh;
+
 	stream_note_change(handle);
-	if (!handle->head->polled || !stream_is_ready(handle))
-		return;
-	handle->head->polled = 0;
-	channel_notify_poll(handle->fs->channel, handle->head->poll_kh);
+	if (has_poll(handle, false, &poll_kh) && stream_is_ready(handle) &&
+	    has_poll(handle, true, &poll_kh))
+		channel_notify_poll(handle->fs->channel, poll_kh);
 }
 
 static void wake_event_reader(struct handle *handle)

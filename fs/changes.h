@@ -10,6 +10,10 @@ struct changes;
 struct changes *changes_new(struct fs *fs);
 void changes_free(struct changes *changes);
 
+/* Have the kernel forget the names of containers that went, or were renamed, around the death of the
+ * engine before. Before the first request, when the invalidator is there. */
+void changes_take_over(struct fs *fs);
+
 /* The callbacks; arg is the struct fs. */
 void changes_on_container(void *arg, uint64_t key);
 void changes_on_image(void *arg, const char *action, const char *image_id, const char *name);

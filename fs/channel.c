@@ -78,6 +78,24 @@ struct loop {
 static _Thread_local const struct fuse_in_header *current_request;
 static _Thread_local struct message *reply_catcher;
 
+/* The kernel's locks order a reply, and all before it, before the requests read after it: that is how
+ * two requests on one descriptor follow each other. ThreadSanitizer must be told. */
+#ifdef __has_feature
+#define HAS_TSAN_FEATURE __has_feature(thread_sanitizer)
+#else
+#define HAS_TSAN_FEATURE 0
+#endif
+#if defined(__SANITIZE_THREAD__) || HAS_TSAN_FEATURE
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+static char kernel;
+#define NOTE_REPLY() __tsan_release(&kernel)
+#define NOTE_REQUEST() __tsan_acquire(&kernel)
+#else
+#define NOTE_REPLY() ((void)0)
+#define NOTE_REQUEST() ((void)0)
+#endif
+
 static void touch_pages(const struct iovec *iov, int count)
 {
 	for (int i = 0; i < count; i++) {
@@ -108,6 +126,7 @@ static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata)
 	if (reply_catcher)
 		return catch_reply(reply_catcher, iov, count);
 	touch_pages(iov, count);
+	NOTE_REPLY();
 	return writev(fd, iov, count);
 }
 
@@ -303,6 +322,7 @@ static int serve(struct loop *loop, struct error *err)
 			return error_set_sys(err, errno, "cannot read requests from the kernel");
 		if (n < 0)
 			continue;
+		NOTE_REQUEST();
 		r = dispatch(channel, loop->buffer, (size_t)n, err);
 		if (r < 0)
 			return r;

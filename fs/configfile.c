@@ -68,19 +68,17 @@ static int apply_objects(struct work *work, const char *text, size_t len, size_t
 	return r;
 }
 
-static void finish(struct work *work, const char *text, size_t len, int result)
+/* The write is done when the handle is saved with its number. */
+static void commit(struct work *work, const char *text, size_t len, size_t keep, int result)
 {
 	struct handle *handle = work->handle;
 
-	if (handle->head->write_number != work->number) {
-		strbuf_reset(&handle->pending);
-		strbuf_append(&handle->pending, text + (len - work->record->pending_len),
-			      work->record->pending_len);
-		handle_save(handle);
-		handle->head->write_number = work->number;
-		handle->head->write_owner = work->owner;
-	}
-	work_done(work, result);
+	work->record->result = result;
+	strbuf_reset(&handle->pending);
+	strbuf_append(&handle->pending, text + (len - keep), keep);
+	handle->head->write_owner = work->owner;
+	handle->head->write_number = work->number;
+	handle_save(handle);
 }
 
 static void run_write(struct work *work)
@@ -89,12 +87,12 @@ static void run_write(struct work *work)
 	size_t rest = 0;
 	int r;
 
-	strbuf_append(&text, work->handle->pending.data, work->handle->pending.len);
-	strbuf_append(&text, work->data, work->len);
-	if (work_was_done(work)) {
-		finish(work, strbuf_get_str(&text), text.len, work->record->result);
+	if (work->handle->head->write_number == work->number) {
+		work_done(work, work->record->result);
 		return;
 	}
+	strbuf_append(&text, work->handle->pending.data, work->handle->pending.len);
+	strbuf_append(&text, work->data, work->len);
 	r = strbuf_check(&text, &work->err);
 	if (r == 0)
 		r = apply_objects(work, strbuf_get_str(&text), text.len, &rest);
@@ -102,10 +100,12 @@ static void run_write(struct work *work)
 		r = error_set(&work->err, E2BIG, "a config is longer than %u bytes", CONFIG_MAX);
 	if (r < 0)
 		error_wrap(&work->err, r, "config");
-	work->record->pending_len = r < 0 ? 0 : (uint32_t)(text.len - rest);
-	r = r < 0 ? r : (int)work->len;
-	work_set_done(work, r);
-	finish(work, strbuf_get_str(&text), text.len, r);
+	if (r < 0 && work->err.code) /* told here: the sentence must be there before the answer */
+		fs_note_error(work->fs, &work->caller, &work->err);
+	error_clear(&work->err);
+	commit(work, strbuf_get_str(&text), text.len, r < 0 ? 0 : text.len - rest,
+	       r < 0 ? r : (int)work->len);
+	work_done(work, work->record->result);
 }
 
 void configfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
@@ -122,8 +122,8 @@ void configfile_flush(fuse_req_t req, struct handle *handle)
 		fuse_reply_err(req, 0);
 		return;
 	}
-	handle->head->pending_len = 0;
 	strbuf_reset(&handle->pending);
+	handle_save(handle);
 	error_set(&err, EINVAL, "config: the JSON object is not complete at its end");
 	fs_reply_error(req, &err);
 }

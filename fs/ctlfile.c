@@ -2,7 +2,8 @@
  * reply lies behind the command's last byte on the same descriptor, and is the session's last one.
  *
  * For a later engine: after each command its reply is saved with the handle, then the count of commands
- * done goes up in the request's record. So a command is done again only when its own ticket says how.
+ * done goes up in the request's record. So a command is done again only when its own ticket says how. The
+ * whole write is done when the handle is saved with its number.
  */
 #include "fs/files.h"
 
@@ -142,26 +143,29 @@ static void store_reply(struct work *work)
 				   (off_t)handle->head->reply_pad, &vec, 0);
 }
 
-/* What is left of the write after its result is known; safe to repeat. */
-static void finish(struct work *work, const char *text, size_t len, int result)
+/* The result is known: everybody can see it, then it counts. keep: bytes of the text's unfinished end. */
+static void commit(struct work *work, const char *text, size_t len, size_t keep, int result)
 {
 	struct handle *handle = work->handle;
-	size_t keep = work->record->pending_len;
 
-	if (handle->head->write_number != work->number) {
-		strbuf_reset(&handle->pending);
-		strbuf_append(&handle->pending, text + (len - keep), keep);
-		publish_reply(work, work->offset + (result > 0 ? (uint64_t)result : 0));
-		handle_save(handle);
-		handle->head->write_number = work->number;
-		handle->head->write_owner = work->owner;
-	}
-	store_reply(work);
-	invalidate_wait(work->fs->invalidator);
-	work_done(work, result);
+	work->record->result = result;
+	handle->head->write_owner = work->owner;
+	publish_reply(work, work->offset + (result > 0 ? (uint64_t)result : 0));
+	strbuf_reset(&handle->pending);
+	strbuf_append(&handle->pending, text + (len - keep), keep);
+	handle->head->write_number = work->number;
+	handle_save(handle);
 }
 
-static int run_text(struct work *work, const char *text, size_t len, bool at_end)
+/* What is left when it counts; safe to repeat. */
+static void finish(struct work *work)
+{
+	store_reply(work);
+	invalidate_wait(work->fs->invalidator);
+	work_done(work, work->record->result);
+}
+
+static int run_text(struct work *work, const char *text, size_t len, bool at_end, size_t *ret_keep)
 {
 	size_t rest = len;
 	int r;
@@ -176,7 +180,7 @@ static int run_text(struct work *work, const char *text, size_t len, bool at_end
 	if (len - rest > COMMAND_MAX)
 		return error_set(&work->err, E2BIG, "a command is longer than %d bytes",
 				 COMMAND_MAX);
-	work->record->pending_len = (uint32_t)(len - rest);
+	*ret_keep = len - rest;
 	return 0;
 }
 
@@ -185,30 +189,30 @@ static void run_write(struct work *work)
 	struct handle *handle = work->handle;
 	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
 	bool at_end = work->len < WHOLE_WRITE;
+	size_t keep = 0;
 	int r;
 
-	strbuf_append(&text, handle->pending.data, handle->pending.len);
-	strbuf_append(&text, work->data, work->len);
-	if (work_was_done(work)) {
-		finish(work, strbuf_get_str(&text), text.len, work->record->result);
+	if (handle->head->write_number == work->number) {
+		finish(work);
 		return;
 	}
+	strbuf_append(&text, handle->pending.data, handle->pending.len);
+	strbuf_append(&text, work->data, work->len);
 	/* The replies of the commands that a former engine did are kept; of a new write there are none. */
 	if (handle->reply.len > work->record->reply_len)
 		handle->reply.len = work->record->reply_len;
 	r = strbuf_check(&text, &work->err);
 	if (r == 0)
-		r = run_text(work, strbuf_get_str(&text), text.len, at_end);
+		r = run_text(work, strbuf_get_str(&text), text.len, at_end, &keep);
 	if (r < 0) {
-		work->record->pending_len = 0;
 		append_failure(work);
 		fs_note_error(work->fs, &work->caller, &work->err);
 		error_clear(&work->err);
 	} else {
 		r = (int)work->len;
 	}
-	work_set_done(work, r);
-	finish(work, strbuf_get_str(&text), text.len, r);
+	commit(work, strbuf_get_str(&text), text.len, keep, r);
+	finish(work);
 }
 
 void ctlfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,

@@ -19,6 +19,7 @@ struct handles;
 struct imports;
 struct inputs;
 struct invalidator;
+struct kept;
 struct logwatch;
 struct nodes;
 struct requests;
@@ -45,6 +46,7 @@ struct fs {
 	struct templinks *templinks;
 	struct changes *changes;
 	struct invalidator *invalidator;
+	struct kept *kept; /* names, for the next engine */
 };
 
 static inline struct fs *fs_of(fuse_req_t req)

@@ -70,35 +70,63 @@ static bool has_text(const struct tree_row *row)
 	return row->render != NULL;
 }
 
-/* The blob of a handle that a former engine left: reply or text, then the pending line. */
+/* What begins the blob of a text, ctl, config or listing; the reply and the pending line follow. */
+struct saved {
+	uint64_t write_number;
+	uint32_t reply_len;
+	uint32_t pending_len;
+};
+
+static char *read_blob(struct handles *handles, uint32_t slot, size_t *ret_len)
+{
+	size_t len = slots_get_blob_len(handles->slots, slot);
+	char *bytes = malloc(len + 1);
+	ssize_t got = bytes ? slots_read_blob(handles->slots, slot, bytes, len, 0) : -1;
+
+	if (got < 0) {
+		free(bytes);
+		return NULL;
+	}
+	bytes[got] = '\0';
+	*ret_len = (size_t)got;
+	return bytes;
+}
+
+/* The head's fields that lie in the blob too were set at another moment: the blob counts. */
 static int restore_blob(struct handles *handles, struct handle *handle)
 {
-	size_t len = slots_get_blob_len(handles->slots, handle->slot);
-	auto_free char *bytes = malloc(len + 1);
-	size_t reply_len = handle->head->reply_len;
-	ssize_t got;
+	size_t len = 0;
+	auto_free char *bytes = read_blob(handles, handle->slot, &len);
+	struct saved saved;
 
-	if (!bytes)
-		return -ENOMEM;
-	got = slots_read_blob(handles->slots, handle->slot, bytes, len, 0);
-	if (got < 0 || (size_t)got < reply_len + handle->head->pending_len)
+	if (!bytes || len < sizeof(saved))
 		return -EIO;
-	strbuf_append(&handle->reply, bytes, reply_len);
-	strbuf_append(&handle->pending, bytes + reply_len, handle->head->pending_len);
+	memcpy(&saved, bytes, sizeof(saved));
+	if (len - sizeof(saved) < (size_t)saved.reply_len + saved.pending_len)
+		return -EIO;
+	handle->head->write_number = saved.write_number;
+	handle->head->reply_len = saved.reply_len;
+	handle->head->pending_len = saved.pending_len;
+	strbuf_append(&handle->reply, bytes + sizeof(saved), saved.reply_len);
+	strbuf_append(&handle->pending, bytes + sizeof(saved) + saved.reply_len, saved.pending_len);
 	if (!has_text(handle->row))
 		return 0;
-	handle->text = nodes_put_reply(handle->fs->nodes, handle->head->node, bytes, reply_len,
-				       handle->head->reply_pad);
+	handle->text = nodes_put_reply(handle->fs->nodes, handle->head->node, handle->reply.data,
+				       handle->reply.len, handle->head->reply_pad);
 	return handle->text ? 0 : -ENOMEM;
 }
 
 static void restore(struct fs *fs, struct handles *handles, uint32_t slot)
 {
 	struct handle_head *head = slots_get_head(handles->slots, slot);
-	struct handle *handle = make(fs, slot, head);
+	struct handle *handle = head->open_number ? make(fs, slot, head) : NULL;
 	struct caller nobody = { 0 };
+	size_t len;
 
 	if (!handle || !handle->row) {
+		/* Half opened: its request is sent again, and nobody knows the slot. */
+		if (!head->open_number)
+			slots_free(handles->slots, slot);
 		handle_unref(handle);
 		return;
 	}
@@ -106,6 +134,8 @@ static void restore(struct fs *fs, struct handles *handles, uint32_t slot)
 		restore_blob(handles, handle);
 	else if (handle->row->class == FILE_LOG)
 		handle->text = nodes_get(fs, head->node, &nobody, NULL);
+	else if (handle->row->class == FILE_IMPORT)
+		handle->import_path = read_blob(handles, slot, &len);
 	handles->table[slot] = handle;
 	handle->next = handles->first;
 	handles->first = handle;
@@ -147,6 +177,23 @@ void handles_close(struct handles *handles)
 	free(handles);
 }
 
+static void save(struct handles *handles, struct handle *handle, const char *reply, size_t len)
+{
+	AUTO(strbuf_deinit) struct strbuf blob = STRBUF_INIT;
+	struct saved saved = { .write_number = handle->head->write_number,
+			       .reply_len = (uint32_t)len,
+			       .pending_len = (uint32_t)handle->pending.len };
+
+	strbuf_append(&blob, &saved, sizeof(saved));
+	strbuf_append(&blob, reply, len);
+	strbuf_append(&blob, handle->pending.data, handle->pending.len);
+	if (blob.oom)
+		return;
+	slots_put_blob(handles->slots, handle->slot, blob.data, blob.len);
+	handle->head->reply_len = saved.reply_len;
+	handle->head->pending_len = saved.pending_len;
+}
+
 int handle_new(struct fs *fs, uint64_t node, unsigned flags, const struct caller *caller,
 	       struct handle **ret, struct error *err)
 {
@@ -175,17 +222,19 @@ int handle_new(struct fs *fs, uint64_t node, unsigned flags, const struct caller
 	}
 	if (has_text(handle->row)) {
 		head->reply_pad = handle->text->pad;
-		head->reply_len = (uint32_t)handle->text->len;
-		slots_put_blob(handles->slots, slot, handle->text->text, handle->text->len);
+		save(handles, handle, handle->text->text, handle->text->len);
+		if (handle->row->class == FILE_CONFIG) /* what is read stays while it is written */
+			strbuf_append(&handle->reply, handle->text->text, handle->text->len);
 	}
 	*ret = steal_ptr(&handle);
 	return 0;
 }
 
-void handle_publish(struct handle *handle)
+void handle_publish(struct handle *handle, uint64_t number)
 {
 	struct handles *handles = handle->fs->handles;
 
+	handle->head->open_number = number;
 	pthread_mutex_lock(&handles->lock);
 	handles->table[handle->slot] = handle;
 	handle->next = handles->first;
@@ -201,6 +250,20 @@ struct handle *handle_get(struct fs *fs, uint64_t fh)
 		return NULL;
 	pthread_mutex_lock(&fs->handles->lock);
 	handle = fs->handles->table[fh];
+	if (handle)
+		handle_ref(handle);
+	pthread_mutex_unlock(&fs->handles->lock);
+	return handle;
+}
+
+struct handle *handle_find_opened(struct fs *fs, uint64_t number)
+{
+	struct handle *handle;
+
+	pthread_mutex_lock(&fs->handles->lock);
+	for (handle = fs->handles->first; handle && handle->head->open_number != number;
+	     handle = handle->next)
+		;
 	if (handle)
 		handle_ref(handle);
 	pthread_mutex_unlock(&fs->handles->lock);
@@ -226,15 +289,15 @@ void handle_release(struct handle *handle)
 
 void handle_save(struct handle *handle)
 {
-	AUTO(strbuf_deinit) struct strbuf blob = STRBUF_INIT;
+	save(handle->fs->handles, handle, handle->reply.data, handle->reply.len);
+}
 
-	strbuf_append(&blob, handle->reply.data, handle->reply.len);
-	strbuf_append(&blob, handle->pending.data, handle->pending.len);
-	if (blob.oom)
-		return;
-	slots_put_blob(handle->fs->handles->slots, handle->slot, blob.data, blob.len);
-	handle->head->reply_len = (uint32_t)handle->reply.len;
-	handle->head->pending_len = (uint32_t)handle->pending.len;
+int handle_save_import_path(struct handle *handle, const char *path)
+{
+	handle->import_path = strdup(path);
+	if (!handle->import_path)
+		return -ENOMEM;
+	return slots_put_blob(handle->fs->handles->slots, handle->slot, path, strlen(path));
 }
 
 struct node_text *handle_get_text(struct handle *handle)

@@ -17,6 +17,7 @@ struct handle_head {
 	uint64_t read_number; /* attach, events: the last read that moved the cursor, ... */
 	uint64_t read_from;   /* ... and from where: sent again, it gets the same bytes */
 	uint64_t poll_kh;
+	uint64_t open_number;  /* the request that opened it, set last: 0 is one half opened */
 	uint64_t write_number; /* the last write whose effect on this head is complete */
 	uint64_t write_owner;  /* lock owner of who wrote last */
 	uint64_t reply_pad;    /* ctl: where the reply begins */
@@ -44,7 +45,7 @@ struct handle {
 	struct error import_error; /* why it failed */
 	atomic_bool released;
 	bool watching;        /* counted in fs->logwatch */
-	pthread_mutex_t lock; /* guards text, import */
+	pthread_mutex_t lock; /* guards text, import, and of head what reads and polls change */
 	struct handle *next;  /* in the table's list */
 };
 
@@ -56,8 +57,10 @@ void handles_close(struct handles *handles);
 /* A new open file. Its kind's own part is the caller's to fill before handles_publish(). */
 int handle_new(struct fs *fs, uint64_t node, unsigned flags, const struct caller *caller,
 	       struct handle **ret, struct error *err);
-/* Now wake-ups reach it. */
-void handle_publish(struct handle *handle);
+/* Now it is open: wake-ups reach it, and a later engine finds it. number: of the request. */
+void handle_publish(struct handle *handle, uint64_t number);
+/* The file that a former engine opened for this request, whose answer got lost: a reference, or NULL. */
+struct handle *handle_find_opened(struct fs *fs, uint64_t number);
 /* By fi->fh: a reference, NULL when it is unknown. */
 struct handle *handle_get(struct fs *fs, uint64_t fh);
 struct handle *handle_ref(struct handle *handle);
@@ -70,8 +73,10 @@ static inline uint64_t handle_get_fh(const struct handle *handle)
 /* RELEASE: forget it, here and for later engines. */
 void handle_release(struct handle *handle);
 
-/* Keep reply and pending line for a later engine. */
+/* Keep reply, pending line and write_number, all at once, for a later engine. */
 void handle_save(struct handle *handle);
+/* Likewise the name of an image being written. */
+int handle_save_import_path(struct handle *handle, const char *path);
 /* The text that reads give now: a reference. */
 struct node_text *handle_get_text(struct handle *handle);
 void handle_set_text(struct handle *handle, struct node_text *text); /* takes the reference */

@@ -152,7 +152,7 @@ static void ask_engine_to_end(struct holder *h)
 static void drop_memory(struct holder *h)
 {
 	int *fds[] = { &h->memory.init_fd, &h->memory.handles_fd, &h->memory.requests_fd,
-		       &h->memory.sessions_fd };
+		       &h->memory.sessions_fd, &h->memory.names_fd };
 
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
 		if (*fds[i] >= 0)
@@ -165,9 +165,9 @@ static void drop_memory(struct holder *h)
 
 static int make_memory(struct holder *h, struct error *err)
 {
-	static const char *const names[] = { "init", "handles", "requests", "sessions" };
+	static const char *const names[] = { "init", "handles", "requests", "sessions", "names" };
 	int *fds[] = { &h->memory.init_fd, &h->memory.handles_fd, &h->memory.requests_fd,
-		       &h->memory.sessions_fd };
+		       &h->memory.sessions_fd, &h->memory.names_fd };
 
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
 		*fds[i] = slots_new_memory(names[i], err);
@@ -177,6 +177,7 @@ static int make_memory(struct holder *h, struct error *err)
 	h->memory.fuse_fd = h->mount.fuse_fd;
 	h->memory.mounted_ns = clock_now_ns();
 	h->memory.can_resend = h->options->can_resend;
+	h->memory.crashed = false;
 	return 0;
 }
 
@@ -210,14 +211,20 @@ static int mount_anew(struct holder *h, struct error *err)
 
 /* --- when an engine has died ---------------------------------------------- */
 
-/* True when it was the fifth death within ten seconds. An engine that served and was killed from outside
- * does not die of what it serves: however often that happens, the next one takes over. */
+/* An engine that served and was killed from outside does not die of what it serves: however often that
+ * happens, the next one takes over, and no request is blamed. */
+static bool was_killed(const struct holder *h, int status)
+{
+	return h->is_serving && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/* True when it was the fifth death within ten seconds. */
 static bool count_death(struct holder *h, int status)
 {
 	int64_t now = clock_monotonic_ns();
 	int64_t oldest = h->deaths[(h->death_count + 1) % DEATHS];
 
-	if (h->is_serving && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+	if (was_killed(h, status))
 		return false;
 	h->deaths[h->death_count % DEATHS] = now;
 	h->death_count++;
@@ -291,6 +298,7 @@ static void replace_engine(struct holder *h, int status)
 
 	if (clock_monotonic_ns() - h->engine_started > DEATHS_WITHIN_NS)
 		h->backoff_ns = 0;
+	h->memory.crashed = !was_killed(h, status);
 	describe_end(status, how, sizeof(how));
 	log_warn("engine %u %s%s%s", h->memory.engine_number, how, h->engine_error.code ? ": " : "",
 		 h->engine_error.msg);
@@ -504,7 +512,7 @@ int holder_run(const struct holder_options *options, struct error *err)
 		.server = *options->server,
 		.premises = PREMISES_INIT,
 		.mount = MOUNTPOINT_INIT,
-		.memory = { -1, -1, -1, -1, -1, 0, 0, false },
+		.memory = { -1, -1, -1, -1, -1, -1, 0, 0, false, false },
 		.signal_fd = -1,
 		.mounts_fd = -1,
 		.ready_fd = options->ready_fd,

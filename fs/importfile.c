@@ -136,10 +136,9 @@ static int begin(struct work *work, struct handle *handle, const char *path)
 	if (r < 0)
 		return error_set(&work->err, -r, "the image '%s' is being written by another",
 				 name);
-	handle->import_path = strdup(path);
-	r = handle->import_path
-		    ? graph_import_begin(work->fs->graph, name, &handle->import, &work->err)
-		    : error_set(&work->err, ENOMEM, "no memory for an import");
+	r = handle_save_import_path(handle, path);
+	r = r == 0 ? graph_import_begin(work->fs->graph, name, &handle->import, &work->err)
+		   : error_set(&work->err, ENOMEM, "no memory for an import");
 	if (r < 0)
 		imports_remove(work->fs->imports, path);
 	return r;
@@ -160,6 +159,15 @@ static void answer_create(struct work *work, int result)
 	fuse_reply_create(work->req, &entry, &fi);
 }
 
+/* What a former engine opened for this request is not written by anybody. */
+static void forget_begun(struct work *work)
+{
+	AUTO(handle_unref) struct handle *handle = handle_find_opened(work->fs, work->number);
+
+	if (handle)
+		handle_release(handle);
+}
+
 static void run_create(struct work *work)
 {
 	char path[GRAPH_NAME_SIZE];
@@ -169,6 +177,7 @@ static void run_create(struct work *work)
 	if (r < 0) {
 		error_set_sys(&work->err, -r, "cannot make '%s' here", work->name);
 	} else if (work->ticket.resumed) {
+		forget_begun(work);
 		r = error_set(&work->err, EIO, "the import of '%s' was cut off", work->name);
 	} else {
 		node = nodes_number(work->fs->nodes,
@@ -178,7 +187,7 @@ static void run_create(struct work *work)
 		if (r == 0)
 			r = begin(work, work->handle, path);
 		if (r == 0)
-			handle_publish(handle_ref(work->handle));
+			handle_publish(handle_ref(work->handle), work->number);
 		else if (work->handle)
 			work->handle->released = true;
 	}
@@ -273,6 +282,16 @@ void importfile_truncate(fuse_req_t req, struct handle *handle, uint64_t size)
 
 /* --- close -------------------------------------------------------------------- */
 
+/* A former engine was at the end of the import: had it come to the tag, which was free before? */
+static bool was_finished(struct work *work)
+{
+	char name[GRAPH_NAME_SIZE];
+
+	return work->resumed && work->handle->import_path &&
+	       graph_parse_name(work->handle->import_path, name, NULL) == 0 &&
+	       is_taken(work->fs, name);
+}
+
 static void run_flush(struct work *work)
 {
 	struct handle *handle = work->handle;
@@ -284,8 +303,12 @@ static void run_flush(struct work *work)
 	import = handle->import;
 	handle->import = NULL;
 	pthread_mutex_unlock(&handle->lock);
+	if (work_was_done(work)) {
+		work_done(work, work->record->result);
+		return;
+	}
 	if (!import) {
-		work_done(work, refuse_dead(handle, &work->err));
+		work_done(work, was_finished(work) ? 0 : refuse_dead(handle, &work->err));
 		return;
 	}
 	r = graph_import_finish(import, false, NULL, id, &work->err);

@@ -287,6 +287,8 @@ static void run_symlink(struct work *work)
 
 	if (r < 0)
 		r = error_set_sys(&work->err, -r, "cannot make the link '%s'", work->name);
+	else if (work->ticket.resumed && templinks_has(work->fs->templinks, path))
+		r = 0;
 	else if (is_passing_name(work->name))
 		r = templinks_add(work->fs->templinks, path, target, &work->err);
 	else

@@ -81,16 +81,40 @@ static void end_handle(struct handle *handle)
 		stream_release(handle);
 	if (handle->row->class == FILE_IMPORT)
 		importfile_release(handle);
+	/* The kernel keeps a name that was in use when its directory was invalidated until it wants the
+	 * memory; the log of a removed container must not lie on the disk that long. */
+	if (handle->row->class == FILE_LOG && handle->container &&
+	    container_is_removed(handle->container))
+		nodes_forget(handle->fs->nodes, handle->head->node);
 	handle_release(handle);
+}
+
+static void answer_open(fuse_req_t req, struct handle *handle, struct fuse_file_info *fi)
+{
+	/* The opener was killed meanwhile: no RELEASE will come. */
+	if (reply_open(req, handle, fi) == -ENOENT)
+		end_handle(handle);
+}
+
+/* A former engine opened it, but its answer did not arrive. */
+static struct handle *find_opened(struct fs *fs)
+{
+	return channel_is_resent() ? handle_find_opened(fs, channel_get_unique()) : NULL;
 }
 
 void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
-	AUTO(handle_unref) struct handle *handle = NULL;
+	AUTO(handle_unref) struct handle *handle = find_opened(fs);
 	struct error err = ERROR_INIT;
 	struct caller caller;
-	int r = check_access(tree_get_row(node_get_kind(ino)), fi->flags, &err);
+	int r;
+
+	if (handle) {
+		answer_open(req, handle, fi);
+		return;
+	}
+	r = check_access(tree_get_row(node_get_kind(ino)), fi->flags, &err);
 
 	fs_read_caller(req, &caller);
 	if (r == 0)
@@ -104,10 +128,8 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_reply_error(req, &err);
 		return;
 	}
-	handle_publish(handle_ref(handle));
-	/* The opener was killed meanwhile: no RELEASE will come. */
-	if (reply_open(req, handle, fi) == -ENOENT)
-		end_handle(handle);
+	handle_publish(handle_ref(handle), channel_get_unique());
+	answer_open(req, handle, fi);
 }
 
 static void read_text(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
@@ -137,7 +159,9 @@ static void read_log(fuse_req_t req, struct handle *handle, size_t size, off_t o
 		fs_reply_error(req, &err);
 		return;
 	}
+	pthread_mutex_lock(&handle->lock);
 	handle->head->cursor = (uint64_t)offset + (uint64_t)got;
+	pthread_mutex_unlock(&handle->lock);
 	fuse_reply_buf(req, buf, (size_t)got);
 }
 
@@ -218,8 +242,8 @@ void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	AUTO(handle_unref) struct handle *handle = handle_get(fs_of(req), fi->fh);
 
-	(void)ino;
-	if (handle)
+	/* Sent again, it may have been done: the slot can be another file's by now. */
+	if (handle && handle->head->node == ino)
 		end_handle(handle);
 	fuse_reply_err(req, 0);
 }
@@ -247,8 +271,10 @@ void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	waits = handle->row->class == FILE_STREAM || handle->row->class == FILE_LOG;
 	if (poll_handle && waits) {
 		/* Before the look, so that what comes in between wakes it. */
+		pthread_mutex_lock(&handle->lock);
 		handle->head->poll_kh = channel_get_poll_kh();
 		handle->head->polled = 1;
+		pthread_mutex_unlock(&handle->lock);
 		if (handle->row->class == FILE_LOG)
 			logwatch_add(handle);
 	}

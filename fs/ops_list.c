@@ -33,6 +33,13 @@ static int take_picture(struct handle *handle, struct error *err)
 	return r;
 }
 
+static void answer_opendir(fuse_req_t req, struct handle *handle, struct fuse_file_info *fi)
+{
+	fi->fh = handle_get_fh(handle);
+	if (fuse_reply_open(req, fi) == -ENOENT)
+		handle_release(handle);
+}
+
 void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
@@ -41,6 +48,12 @@ void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct caller caller;
 	struct stat st;
 
+	if (channel_is_resent())
+		handle = handle_find_opened(fs, channel_get_unique());
+	if (handle) {
+		answer_opendir(req, handle, fi);
+		return;
+	}
 	fs_read_caller(req, &caller);
 	if (tree_stat(fs, ino, &st) < 0) {
 		fuse_reply_err(req, ENOENT);
@@ -50,10 +63,8 @@ void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fs_reply_error(req, &err);
 		return;
 	}
-	handle_publish(handle_ref(handle));
-	fi->fh = handle_get_fh(handle);
-	if (fuse_reply_open(req, fi) == -ENOENT)
-		handle_release(handle);
+	handle_publish(handle_ref(handle), channel_get_unique());
+	answer_opendir(req, handle, fi);
 }
 
 /* What ls -l asks of a directory or link comes along with its name; a file's text is made only when it is
@@ -141,8 +152,7 @@ void ops_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	AUTO(handle_unref) struct handle *handle = handle_get(fs_of(req), fi->fh);
 
-	(void)ino;
-	if (handle)
+	if (handle && handle->head->node == ino)
 		handle_release(handle);
 	fuse_reply_err(req, 0);
 }

@@ -210,6 +210,8 @@ void park_free(struct park *park)
 		struct parked *p = park->first;
 
 		unlink_locked(park, p);
+		/* Not answered: the kernel sends it to the next engine, or ends it with the mount. */
+		fuse_reply_none(p->req);
 		p->drop(p);
 	}
 	free(park->keys);
@@ -239,10 +241,10 @@ static void on_interrupt(fuse_req_t req, void *data)
 
 void park_add(struct park *park, struct parked *p)
 {
+	pthread_mutex_lock(&park->lock);
 	p->busy = true; /* not to be answered before the callback is registered */
 	p->woken = true;
 	p->interrupted = p->resting = false;
-	pthread_mutex_lock(&park->lock);
 	p->prev = NULL;
 	p->next = park->first;
 	if (p->next)
@@ -256,6 +258,7 @@ void park_add(struct park *park, struct parked *p)
 	p->busy = false;
 	park->again = true;
 	pthread_cond_signal(&park->work);
+	pthread_cond_broadcast(&park->idle);
 	pthread_mutex_unlock(&park->lock);
 }
 

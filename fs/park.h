@@ -29,7 +29,8 @@ struct parked {
 
 	/* the park's */
 	struct parked *prev, *next;
-	bool busy, woken, interrupted;
+	bool busy; /* set by a waiter whose park_remove() may come before its park_add(): it waits then */
+	bool woken, interrupted;
 	bool resting; /* interrupted by what does not count; looked at again by the clock */
 };
 

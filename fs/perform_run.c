@@ -110,8 +110,9 @@ int perform_create(const struct job *job, struct error *err)
 	ret = perform_was_begun(job) ? 0 : check_image(job, err);
 	if (ret < 0)
 		return ret;
+	/* What goes at its end need not outlive a power cut. */
 	ret = engine_create(context->engine, context->ticket, command->name, command->config,
-			    !is_run, &c, err);
+			    !is_run && !command->remove, &c, err);
 	if (ret < 0)
 		return ret;
 	if (is_run)

@@ -42,7 +42,7 @@ struct render_ps_options {
 	int64_t limit; /* -1: none */
 	char *const *
 		filters; /* "status=running", "name=", "id=", "ancestor=", "label=K[=V]", "exited=N"; or NULL */
-	const char *format;   /* "{{.ID}}\t{{.Names}}" with Docker's column names, "json", or NULL */
+	const char *format; /* "{{.ID}}\t{{.Names}}" with Docker's column names, "json", or NULL */
 	/* Bytes that the container itself wrote and with its image's: for SIZE. NULL: not known here, shown
 	 * as "N/A". False: not known for this one. */
 	bool (*get_sizes)(void *arg, const struct container_view *view, int64_t *ret_own,

@@ -10,6 +10,7 @@
 #include "fs/changes.h"
 #include "fs/files.h"
 #include "fs/invalidate.h"
+#include "fs/kept.h"
 #include "fs/ops.h"
 #include "fs/templink.h"
 #include "runtime/event.h"
@@ -106,17 +107,19 @@ static int make_parts(struct server *server, struct error *err)
 	fs->nodes = nodes_new();
 	fs->inputs = inputs_new();
 	fs->imports = imports_new();
-	fs->templinks = templinks_new();
 	fs->changes = changes_new(fs);
 	fs->park = park_new(changes_on_wake, fs);
-	if (!fs->workers || !fs->nodes || !fs->inputs || !fs->imports || !fs->templinks ||
-	    !fs->changes || !fs->park)
+	if (!fs->workers || !fs->nodes || !fs->inputs || !fs->imports || !fs->changes || !fs->park)
 		return error_set(err, ENOMEM, "no memory to serve the mount");
 	r = logwatch_new(fs, &fs->logwatch, err);
 	if (r == 0)
 		r = sessions_open(fs->memory->sessions_fd, &fs->sessions, err);
 	if (r == 0)
 		r = requests_open(fs->memory->requests_fd, &fs->requests, err);
+	if (r == 0)
+		r = kept_open(fs->memory->names_fd, &fs->kept, err);
+	if (r == 0)
+		r = templinks_new(fs->kept, &fs->templinks, err);
 	return r;
 }
 
@@ -143,6 +146,7 @@ static int make_mount(struct server *server, struct error *err)
 		return r;
 	handles_visit_all(fs, restore_handle);
 	engine_forget_removed(fs->engine);
+	changes_take_over(fs);
 	return 0;
 }
 
@@ -193,6 +197,7 @@ static void unmake(struct server *server)
 	sessions_close(fs->sessions);
 	changes_free(fs->changes);
 	templinks_free(fs->templinks);
+	kept_close(fs->kept);
 	imports_free(fs->imports);
 	inputs_free(fs->inputs);
 	nodes_free(fs->nodes);

@@ -15,9 +15,11 @@ struct server_memory {
 	int handles_fd;         /* fs/slots.h */
 	int requests_fd;        /* fs/slots.h */
 	int sessions_fd;        /* fs/slots.h */
+	int names_fd;           /* fs/kept.h */
 	uint32_t engine_number; /* 1 for the first engine of this mount, then 2, ... */
 	int64_t mounted_ns;     /* CLOCK_REALTIME */
 	bool can_resend;        /* Linux 6.9 or later: a killed engine is not noticed */
+	bool crashed;           /* the engine before died by itself: a request may be why */
 };
 
 struct server_options {

@@ -1,14 +1,15 @@
 /* Numbered slots in a memfd: see slots.h.
  *
- * Layout: one page with the shape; a state byte for each slot; the length and
- * the room of each blob; the heads; then, at a page, max times SLOTS_BLOB_MAX
- * bytes for the blobs, of which only what was written takes memory. All but the
- * blobs is mapped.
+ * Layout: one page with the shape; a state byte for each slot; where each blob
+ * is and the room of its two places; the heads; then, at a page, max times two
+ * places of SLOTS_BLOB_MAX bytes for the blobs, of which only what was written
+ * takes memory. All but the blobs is mapped.
  *
  * The writer can be killed between any two instructions, so the order of the
  * stores is the transaction: a slot becomes used after its head was zeroed, a
- * blob gets its length after its bytes, and a slot being freed is neither used
- * nor free until its memory was given back; slots_open() finishes that.
+ * blob is written to its other place and then the one word that says where and
+ * how long it is changes, and a slot being freed is neither used nor free until
+ * its memory was given back; slots_open() finishes that.
  *
  * alloc_lock guards the step from free to used; whoever frees owns the slot. A
  * blob's length and room are guarded by one of blob_locks. What heads mean, and
@@ -38,9 +39,10 @@ struct shape {
 };
 
 struct blob {
-	_Atomic uint32_t len; /* 0 while it is being replaced */
-	uint32_t room;        /* bytes from its start that may have memory */
+	_Atomic uint32_t where; /* length, and in the highest bit the place */
+	uint32_t room[2];       /* bytes from its places' start that may have memory */
 };
+#define SECOND_PLACE (UINT32_C(1) << 31)
 
 struct slots {
 	int fd;
@@ -85,7 +87,7 @@ static int map_memory(struct slots *s, struct error *err)
 	off_t size;
 
 	lay_out(s, &blobs, &heads);
-	size = (off_t)(s->blobs_at + (uint64_t)s->max * SLOTS_BLOB_MAX);
+	size = (off_t)(s->blobs_at + (uint64_t)s->max * 2 * SLOTS_BLOB_MAX);
 	if (fstat(s->fd, &st) < 0)
 		return error_set_sys(err, errno, "cannot look at the memory of slots");
 	if (st.st_size != 0 && st.st_size != size)
@@ -119,34 +121,45 @@ static int check_shape(struct slots *s, struct error *err)
 	return 0;
 }
 
-static off_t get_blob_offset(const struct slots *s, uint32_t slot)
+static unsigned get_place(uint32_t where)
 {
-	return (off_t)(s->blobs_at + (uint64_t)slot * SLOTS_BLOB_MAX);
+	return where >> 31;
 }
 
-/* Give memory back from an offset in the blob to the end of its room. */
-static void trim_blob(struct slots *s, uint32_t slot, uint32_t from)
+static off_t get_blob_offset(const struct slots *s, uint32_t slot, unsigned place)
+{
+	return (off_t)(s->blobs_at + ((uint64_t)slot * 2 + place) * SLOTS_BLOB_MAX);
+}
+
+/* Give memory back from an offset in one place to the end of its room. */
+static void trim_blob(struct slots *s, uint32_t slot, unsigned place, uint32_t from)
 {
 	struct blob *blob = &s->blobs[slot];
 	uint64_t start = round_up(from, PAGE);
-	uint64_t end = round_up(blob->room, PAGE);
+	uint64_t end = round_up(blob->room[place], PAGE);
 
 	if (end > start)
 		fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			  get_blob_offset(s, slot) + (off_t)start, (off_t)(end - start));
-	blob->room = from;
+			  get_blob_offset(s, slot, place) + (off_t)start, (off_t)(end - start));
+	blob->room[place] = from;
 }
 
-/* The slot is FREEING: nobody else has it. One page is kept for the next user,
- * most blobs are smaller than that. */
+/* One page is kept for the next user, most blobs are smaller than that. */
+static void trim_large(struct slots *s, uint32_t slot, unsigned place)
+{
+	if (s->blobs[slot].room[place] > PAGE)
+		trim_blob(s, slot, place, 0);
+}
+
+/* The slot is FREEING: nobody else has it. */
 static void finish_free(struct slots *s, uint32_t slot)
 {
 	pthread_mutex_t *lock = &s->blob_locks[slot % BLOB_LOCKS];
 
 	pthread_mutex_lock(lock);
-	atomic_store(&s->blobs[slot].len, 0);
-	if (s->blobs[slot].room > PAGE)
-		trim_blob(s, slot, 0);
+	atomic_store(&s->blobs[slot].where, 0);
+	trim_large(s, slot, 0);
+	trim_large(s, slot, 1);
 	pthread_mutex_unlock(lock);
 	atomic_store(&s->states[slot], FREE);
 }
@@ -174,9 +187,13 @@ int slots_open(int fd, size_t head_size, uint32_t max, struct slots **ret, struc
 		r = check_shape(s, err);
 	if (r < 0)
 		return r;
-	for (uint32_t slot = 0; slot < max; slot++)
+	for (uint32_t slot = 0; slot < max; slot++) {
 		if (atomic_load(&s->states[slot]) == FREEING)
 			finish_free(s, slot);
+		/* Whoever held a freed one may be told of it late: not again soon. */
+		if (atomic_load(&s->states[slot]) == USED)
+			s->next = slot + 1 < max ? slot + 1 : 0;
+	}
 	*ret = steal_ptr(&s);
 	return 0;
 }
@@ -250,6 +267,7 @@ int slots_put_blob(struct slots *s, uint32_t slot, const void *bytes, size_t len
 {
 	pthread_mutex_t *lock = &s->blob_locks[slot % BLOB_LOCKS];
 	struct blob *blob;
+	unsigned old, place;
 	int r;
 
 	if (!is_used(s, slot))
@@ -259,36 +277,42 @@ int slots_put_blob(struct slots *s, uint32_t slot, const void *bytes, size_t len
 
 	blob = &s->blobs[slot];
 	pthread_mutex_lock(lock);
-	atomic_store(&blob->len, 0);
-	if (blob->room < len)
-		blob->room = (uint32_t)len;
-	r = path_pwrite_all(s->fd, bytes, len, get_blob_offset(s, slot));
+	old = get_place(atomic_load(&blob->where));
+	place = !old;
+	if (blob->room[place] < len)
+		blob->room[place] = (uint32_t)len;
+	r = path_pwrite_all(s->fd, bytes, len, get_blob_offset(s, slot, place));
 	if (r == 0)
-		atomic_store(&blob->len, (uint32_t)len);
-	trim_blob(s, slot, r == 0 ? (uint32_t)len : 0);
+		atomic_store(&blob->where, (uint32_t)len | (place ? SECOND_PLACE : 0));
+	trim_blob(s, slot, place, r == 0 ? (uint32_t)len : 0);
+	if (r == 0)
+		trim_large(s, slot, old);
 	pthread_mutex_unlock(lock);
 	return r;
 }
 
 size_t slots_get_blob_len(struct slots *s, uint32_t slot)
 {
-	return is_used(s, slot) ? atomic_load(&s->blobs[slot].len) : 0;
+	return is_used(s, slot) ? atomic_load(&s->blobs[slot].where) & ~SECOND_PLACE : 0;
 }
 
 ssize_t slots_read_blob(struct slots *s, uint32_t slot, void *buf, size_t len, uint64_t offset)
 {
 	pthread_mutex_t *lock = &s->blob_locks[slot % BLOB_LOCKS];
 	ssize_t n = 0;
+	uint32_t where;
 	size_t have;
 
 	if (!is_used(s, slot))
 		return -EINVAL;
 	pthread_mutex_lock(lock);
-	have = atomic_load(&s->blobs[slot].len);
+	where = atomic_load(&s->blobs[slot].where);
+	have = where & ~SECOND_PLACE;
 	if (offset < have) {
 		if (len > have - offset)
 			len = (size_t)(have - offset);
-		n = path_pread_full(s->fd, buf, len, get_blob_offset(s, slot) + (off_t)offset);
+		n = path_pread_full(s->fd, buf, len,
+				    get_blob_offset(s, slot, get_place(where)) + (off_t)offset);
 	}
 	pthread_mutex_unlock(lock);
 	return n;

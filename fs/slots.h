@@ -38,8 +38,8 @@ void slots_free(struct slots *slots, uint32_t slot);
 void *slots_get_head(struct slots *slots, uint32_t slot);
 /* The next used slot from `from` on, or SLOTS_NONE. */
 uint32_t slots_find_next(struct slots *slots, uint32_t from);
-/* 0 or -errno (-E2BIG). The blob is replaced whole; its length is kept in the
- * slot, set last. */
+/* 0 or -errno (-E2BIG). The blob is replaced whole or not at all, also when we
+ * are killed in here. */
 int slots_put_blob(struct slots *slots, uint32_t slot, const void *bytes, size_t len);
 size_t slots_get_blob_len(struct slots *slots, uint32_t slot);
 /* As pread(2) within the blob. */

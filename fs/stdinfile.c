@@ -278,6 +278,7 @@ static struct input *make_input(fuse_req_t req, struct handle *handle, const cha
 	memcpy(input->data, bytes, len);
 	input->len = len;
 	input->nonblocking = nonblocking;
+	input->waited = channel_is_resent();
 	input->handle = handle_ref(handle);
 	fs_read_caller(req, &input->caller);
 	input->parked = (struct parked){
@@ -288,6 +289,7 @@ static struct input *make_input(fuse_req_t req, struct handle *handle, const cha
 		.signals = CALLER_ANY_SIGNAL,
 		.try = try_input,
 		.drop = drop_input,
+		.busy = true, /* its turn may come, and end, before it has been parked */
 	};
 	return input;
 }

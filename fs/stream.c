@@ -43,8 +43,11 @@ static bool has_ended(struct handle *handle)
 
 void stream_note_change(struct handle *handle)
 {
-	if (handle->row->class == FILE_STREAM && handle->row->kind != NODE_EVENTS)
-		has_ended(handle);
+	if (handle->row->class != FILE_STREAM || handle->row->kind == NODE_EVENTS)
+		return;
+	pthread_mutex_lock(&handle->lock);
+	has_ended(handle);
+	pthread_mutex_unlock(&handle->lock);
 }
 
 /* --- attempts ------------------------------------------------------------ */
@@ -171,9 +174,9 @@ static ssize_t read_event_part(struct handle *handle, uint64_t *inout_cursor, ch
 	part = (size_t)len - skip < size ? (size_t)len - skip : size;
 	memcpy(buf, line + skip, part);
 	skip += part;
-	*inout_cursor = skip == (uint64_t)len ? next
-					      : seq | skip << EVENT_SEQ_BITS |
-							(is_gap ? EVENT_IN_GAP : 0);
+	*inout_cursor = skip == (uint64_t)len
+				? next
+				: seq | skip << EVENT_SEQ_BITS | (is_gap ? EVENT_IN_GAP : 0);
 	return (ssize_t)part;
 }
 
@@ -211,8 +214,8 @@ static enum attempt attempt_follow(struct handle *handle, struct stream_request 
 	return got;
 }
 
-static enum attempt attempt(struct handle *handle, struct stream_request *rq, char *buf,
-			    size_t *ret_len, struct error *err)
+static enum attempt attempt_locked(struct handle *handle, struct stream_request *rq, char *buf,
+				   size_t *ret_len, struct error *err)
 {
 	switch (handle->row->kind) {
 	case NODE_C_WAIT:
@@ -224,6 +227,18 @@ static enum attempt attempt(struct handle *handle, struct stream_request *rq, ch
 	default:
 		return attempt_events(handle, rq, buf, ret_len, err);
 	}
+}
+
+/* Two readers of one descriptor get different bytes. */
+static enum attempt attempt(struct handle *handle, struct stream_request *rq, char *buf,
+			    size_t *ret_len, struct error *err)
+{
+	enum attempt got;
+
+	pthread_mutex_lock(&handle->lock);
+	got = attempt_locked(handle, rq, buf, ret_len, err);
+	pthread_mutex_unlock(&handle->lock);
+	return got;
 }
 
 /* --- reading ------------------------------------------------------------- */
@@ -364,7 +379,7 @@ static bool log_has_more(struct logview *log, uint64_t from)
 	return log && logview_get_size(log, &size, NULL) == 0 && size > from;
 }
 
-bool stream_is_ready(struct handle *handle)
+static bool is_ready_locked(struct handle *handle)
 {
 	switch (handle->row->kind) {
 	case NODE_EVENTS:
@@ -378,4 +393,14 @@ bool stream_is_ready(struct handle *handle)
 	default:
 		return !handle->text || log_has_more(handle->text->log, handle->head->cursor);
 	}
+}
+
+bool stream_is_ready(struct handle *handle)
+{
+	bool ready;
+
+	pthread_mutex_lock(&handle->lock);
+	ready = is_ready_locked(handle);
+	pthread_mutex_unlock(&handle->lock);
+	return ready;
 }

@@ -1,8 +1,8 @@
-/* A short list under one lock. It is not kept for a later engine: ln's next step then fails and ln
- * says so, with the old link in place.
+/* A short list under one lock, kept for a later engine too: ln's two steps may meet two of them.
  */
 #include "fs/templink.h"
 
+#include "fs/kept.h"
 #include "fs/node.h"
 
 #include <pthread.h>
@@ -12,20 +12,52 @@
 #define TEMPLINK_MAX 64
 
 struct templinks {
-	pthread_mutex_t lock;
+	struct kept *kept;
+	pthread_mutex_t lock; /* guards links */
 	struct {
 		char *path; /* NULL: free */
 		char *target;
 	} links[TEMPLINK_MAX];
 };
 
-struct templinks *templinks_new(void)
+static void restore(void *arg, uint64_t number, const char *text, size_t len)
+{
+	struct templinks *links = arg;
+	uint64_t at = number & ~KEPT_KIND_MASK;
+	size_t path_len = strlen(text);
+
+	if (at >= TEMPLINK_MAX || path_len >= len)
+		return;
+	links->links[at].path = strdup(text);
+	links->links[at].target = strdup(text + path_len + 1);
+	if (links->links[at].path && links->links[at].target)
+		return;
+	free(links->links[at].path);
+	free(links->links[at].target);
+	links->links[at].path = links->links[at].target = NULL;
+}
+
+int templinks_new(struct kept *kept, struct templinks **ret, struct error *err)
 {
 	struct templinks *links = calloc(1, sizeof(*links));
 
-	if (links)
-		pthread_mutex_init(&links->lock, NULL);
-	return links;
+	if (!links)
+		return error_set(err, ENOMEM, "no memory for passing links");
+	links->kept = kept;
+	pthread_mutex_init(&links->lock, NULL);
+	kept_visit(kept, KEPT_LINKS, restore, links);
+	*ret = links;
+	return 0;
+}
+
+static void keep(struct templinks *links, int at, const char *path, const char *target)
+{
+	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+
+	strbuf_append(&text, path, strlen(path) + 1);
+	strbuf_append_str(&text, target);
+	if (!text.oom)
+		kept_put(links->kept, KEPT_LINKS | (uint64_t)at, text.data, text.len, NULL);
 }
 
 void templinks_free(struct templinks *links)
@@ -65,6 +97,7 @@ int templinks_add(struct templinks *links, const char *path, const char *target,
 	if (r == 0 && at == TEMPLINK_MAX)
 		r = -ENOSPC;
 	if (r == 0) {
+		keep(links, at, path, target);
 		links->links[at].path = steal_ptr(&path_copy);
 		links->links[at].target = steal_ptr(&target_copy);
 	}
@@ -106,6 +139,7 @@ bool templinks_remove(struct templinks *links, const char *path)
 	pthread_mutex_lock(&links->lock);
 	at = find_locked(links, path);
 	if (at >= 0) {
+		kept_put(links->kept, KEPT_LINKS | (uint64_t)at, NULL, 0, NULL);
 		free(links->links[at].path);
 		free(links->links[at].target);
 		links->links[at].path = links->links[at].target = NULL;

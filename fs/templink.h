@@ -9,9 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct kept;
 struct templinks;
 
-struct templinks *templinks_new(void);
+/* kept  where they are for a later engine; borrowed. Those of a former one are found. */
+int templinks_new(struct kept *kept, struct templinks **ret, struct error *err);
 void templinks_free(struct templinks *links);
 /* -EEXIST, -ENOMEM; at most 64 at a time (-ENOSPC). */
 int templinks_add(struct templinks *links, const char *path, const char *target, struct error *err);

@@ -1,6 +1,6 @@
 /* Records are found by the request's number: the kernel counts numbers up and never reuses one on a
  * connection, and a request sent again carries its old one. A request that was at work in two engines
- * that died is poison and answered EIO.
+ * that died by themselves is poison and answered EIO; a kill from outside is nobody's fault.
  */
 #include "fs/work.h"
 
@@ -243,7 +243,8 @@ void work_start(struct work *work)
 			work_free(work);
 			return;
 		}
-	} else if (work->ticket.resumed && ++work->record->deaths >= DEATHS_MAX) {
+	} else if (work->ticket.resumed && work->fs->memory->crashed &&
+		   ++work->record->deaths >= DEATHS_MAX) {
 		error_set(&work->err, EIO, "the request was given up: the engine died of it twice");
 		work_done(work, -EIO);
 		return;

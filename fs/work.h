@@ -23,7 +23,6 @@ struct work_record {
 	int32_t result;              /* when done: what is answered */
 	uint32_t commands;           /* ctl: commands of this write that are done, */
 	uint32_t reply_len;          /* and how long their replies are together */
-	uint32_t pending_len;        /* ctl, config: the unfinished rest after it */
 	uint32_t note_command;       /* the command that the note is about */
 	char note[TICKET_NOTE_SIZE]; /* the ticket's */
 };

@@ -120,12 +120,15 @@ static bool publish(struct container *c, const struct ending *ending)
 static void emit_end(struct container *c, const struct ending *ending, bool stop_asked)
 {
 	char text[12];
+	/* An engine that was killed may have told. */
+	enum told told = atomic_load(&c->engine->is_open) ? TOLD_START : recover_find_told(c);
 
-	if (ending->oom)
+	if (ending->oom && told < TOLD_DIE)
 		container_emit(c, "oom", NULL, NULL);
 	snprintf(text, sizeof(text), "%d", ending->code);
-	container_emit(c, "die", "exitCode", text);
-	if (stop_asked)
+	if (told < TOLD_DIE)
+		container_emit(c, "die", "exitCode", text);
+	if (stop_asked && told < TOLD_STOP)
 		container_emit(c, "stop", NULL, NULL);
 }
 
@@ -145,8 +148,8 @@ void exit_finish(struct container *c, uint64_t run)
 
 	collect(c, &ending);
 	stop_asked = publish(c, &ending);
-	store_save_state(c);
 	emit_end(c, &ending, stop_asked);
+	store_save_state(c);
 	wake_all(c);
 	remove_automatically(c);
 }

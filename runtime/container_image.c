@@ -213,6 +213,22 @@ void image_hide_idle(struct engine *engine, int64_t idle_ns)
 	free(all);
 }
 
+int container_find_rootfs(struct container *c, char *ret_path, size_t size)
+{
+	int64_t now_ns = clock_monotonic_ns();
+	bool is_fresh;
+
+	pthread_mutex_lock(&c->lock);
+	/* Long before it can be taken for idle. */
+	is_fresh = !c->removed && c->exposed_ns && now_ns - c->exposed_ns < EXPOSED_IDLE_NS / 2;
+	if (is_fresh)
+		c->exposed_ns = now_ns;
+	pthread_mutex_unlock(&c->lock);
+	if (!is_fresh || !rootfs_is_exposed(c->engine->rootfs, c->id))
+		return -EAGAIN;
+	return put_path(c->engine, c->id, ret_path, size, NULL);
+}
+
 int container_expose_rootfs(struct container *c, char *ret_path, size_t size, struct error *err)
 {
 	struct ticket ticket;

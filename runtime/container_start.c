@@ -90,8 +90,10 @@ static void finish_running(struct container *c, struct start_plan *plan, uint64_
 	c->ending = c->stop_asked = false;
 	c->stop_deadline_ns = 0;
 	container_publish(c, view);
-	store_save_state(c);
+	/* First the event: what an engine that is killed here has not stored, the next one
+	 * finds out again, and looks whether it was told. */
 	container_emit(c, "start", NULL, NULL);
+	store_save_state(c);
 	link_watch(c);
 }
 

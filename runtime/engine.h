@@ -154,6 +154,8 @@ int container_resize(struct container *c, struct ticket *ticket, unsigned rows, 
 		     struct error *err);
 /* See RUN/rootfs/<id> mounted and give its absolute path. Any state. */
 int container_expose_rootfs(struct container *c, char *ret_path, size_t size, struct error *err);
+/* The same at once, when it is mounted and was asked for lately; else -EAGAIN. Never blocks. */
+int container_find_rootfs(struct container *c, char *ret_path, size_t size);
 int engine_expose_image(struct engine *engine, struct image *image, char *ret_path, size_t size,
 			struct error *err);
 

@@ -292,8 +292,12 @@ void removed_recover(struct engine *engine, const char *entry);
 /* --- recover.c, monitor.c --------------------------------------------------- */
 
 int recover_all(struct engine *engine, struct error *err);
-/* What state.json says, into the view of a container that nobody sees. */
+/* What meta.json and state.json say, into the view of a container that nobody sees. */
 void recover_state(struct container *c);
+/* The last event of a container's life that was told. While recovering it decides what is still to be told:
+ * an event goes out before what makes it past is stored, so it may be out already. */
+enum told { TOLD_NOTHING, TOLD_CREATE, TOLD_START, TOLD_DIE, TOLD_STOP, TOLD_DESTROY };
+enum told recover_find_told(const struct container *c);
 
 int monitor_new(struct engine *engine, struct monitor **ret, struct error *err);
 /* Ends the thread; jobs may go on calling the functions below. */

@@ -421,3 +421,67 @@ ssize_t events_read(struct events *events, uint64_t *inout_seq, char *buf, size_
 	pthread_mutex_unlock(&events->lock);
 	return r;
 }
+
+/* --- what was told ---------------------------------------------------------- */
+
+/* The index of the line's action, -1: another one, or another object. */
+static int match_line(const char *line, size_t len, const char *actor, const char *const actions[])
+{
+	static const char key[] = "\"Action\":\"";
+	const char *found = memmem(line, len, actor, strlen(actor));
+	const char *action = found ? memmem(line, len, key, sizeof(key) - 1) : NULL;
+
+	if (!action)
+		return -1;
+	action += sizeof(key) - 1;
+	for (int i = 0; actions[i]; i++) {
+		size_t size = strlen(actions[i]);
+
+		if (size < (size_t)(line + len - action) && action[size] == '"' &&
+		    memcmp(action, actions[i], size) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static int find_last_in(const struct generation *gen, const char *actor,
+			const char *const actions[])
+{
+	auto_free char *text = malloc(gen->size_bytes + 1U);
+	int found = -1;
+
+	if (!text || path_pread_full(gen->fd, text, gen->size_bytes, 0) != (ssize_t)gen->size_bytes)
+		return -1;
+	for (size_t i = gen->count; i > 0 && found < 0; i--)
+		found = match_line(text + gen->marks[i - 1].offset, gen->marks[i - 1].len, actor,
+				   actions);
+	return found;
+}
+
+int events_find_last(struct events *events, const char *id, const char *const actions[])
+{
+	char actor[160];
+	int found;
+
+	snprintf(actor, sizeof(actor), "\"Actor\":{\"ID\":\"%s\"", id);
+	/* Both generations stay as they are while nobody emits. */
+	pthread_mutex_lock(&events->emit_lock);
+	found = find_last_in(events->current, actor, actions);
+	if (found < 0 && events->previous)
+		found = find_last_in(events->previous, actor, actions);
+	pthread_mutex_unlock(&events->emit_lock);
+	return found;
+}
+
+int64_t events_get_time_ns(struct events *events)
+{
+	struct stat st = { .st_size = 0 };
+	int r;
+
+	pthread_mutex_lock(&events->emit_lock);
+	r = fstat(events->current->fd, &st);
+	pthread_mutex_unlock(&events->emit_lock);
+	return r < 0 || st.st_size == 0
+		       ? 0
+		       : st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+}

@@ -28,6 +28,13 @@ void events_close(struct events *events);
 void events_emit(struct events *events, const char *type, const char *action, const char *id,
 		 const json_t *attributes);
 
+/* Which of some actions happened to an object last, as far as can still be read: its index in actions (ended by
+ * NULL), or -1 for none. For who takes over from an engine that was killed and wonders what it had told.
+ * Reads up to all events. Thread-safe. */
+int events_find_last(struct events *events, const char *id, const char *const actions[]);
+/* When the last event was appended; 0: there is none. */
+int64_t events_get_time_ns(struct events *events);
+
 /* The sequence number that the next event gets: where a new reader begins. */
 uint64_t events_get_next(struct events *events);
 /* Copy whole lines from event *inout_seq on into buf (as many as fit in len, at least one

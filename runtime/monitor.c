@@ -144,7 +144,8 @@ static void copy_job(void *arg)
 		monitor_wake(engine->monitor);
 }
 
-/* At most once a second, and never two at once. */
+/* A second after the first change, and never two at once: a sync at once would be
+ * in the way of the start that asks for it. */
 static void run_copies(struct monitor *monitor, int64_t *inout_next_ns)
 {
 	struct engine *engine = monitor->engine;
@@ -152,12 +153,15 @@ static void run_copies(struct monitor *monitor, int64_t *inout_next_ns)
 
 	if (!atomic_load(&engine->copies_wanted) || atomic_load(&engine->copying))
 		return;
-	if (now_ns >= monitor->next_copy_ns) {
+	if (!monitor->next_copy_ns)
 		monitor->next_copy_ns = now_ns + COPY_INTERVAL_NS;
+	if (now_ns >= monitor->next_copy_ns) {
+		monitor->next_copy_ns = 0;
 		atomic_store(&engine->copying, true);
 		if (workers_submit(engine->workers, copy_job, engine) == 0)
 			return;
 		atomic_store(&engine->copying, false);
+		monitor->next_copy_ns = now_ns + COPY_INTERVAL_NS;
 	}
 	if (monitor->next_copy_ns < *inout_next_ns)
 		*inout_next_ns = monitor->next_copy_ns;

@@ -29,6 +29,8 @@
 #include <string.h>
 
 #define EXIT_KILLED 137
+/* A thread that was about to tell may have been overtaken by others for so long. */
+#define TELL_WITHIN_NS INT64_C(2000000000)
 
 /* --- config.json and meta.json ---------------------------------------------- */
 
@@ -187,7 +189,38 @@ void recover_state(struct container *c)
 {
 	struct found found = { .is_live = false };
 
-	load_state(c, &found);
+	load(c);
+	if (!c->view->damaged)
+		load_state(c, &found);
+}
+
+/* --- events ----------------------------------------------------------------- */
+
+enum told recover_find_told(const struct container *c)
+{
+	static const char *const actions[] = {
+		"create", "start", "die", "stop", "destroy", NULL,
+	};
+	int last = events_find_last(c->engine->events, c->id, actions);
+
+	return (enum told)(last + 1);
+}
+
+/* The create, if the last thing that the dead engine did was to make it. */
+static void tell_create(struct container *c)
+{
+	const struct container_view *view = c->view;
+
+	if (view->state == CONTAINER_CREATED && view->run == 0 &&
+	    view->created_ns > events_get_time_ns(c->engine->events) - TELL_WITHIN_NS &&
+	    recover_find_told(c) == TOLD_NOTHING)
+		container_emit(c, "create", NULL, NULL);
+}
+
+static void tell_start(struct container *c)
+{
+	if (recover_find_told(c) != TOLD_START)
+		container_emit(c, "start", NULL, NULL);
 }
 
 /* --- settling: what is true now --------------------------------------------- */
@@ -213,8 +246,8 @@ static void settle_running(struct container *c, const struct found *found, uint6
 	c->stop_deadline_ns = found->starting ? 0 : found->deadline_ns;
 	container_publish(c, view);
 	if (found->starting) {
+		tell_start(c);
 		store_save_state(c);
-		container_emit(c, "start", NULL, NULL);
 	}
 	link_watch(c);
 	if (c->stop_deadline_ns)
@@ -236,8 +269,10 @@ static void settle_ended(struct container *c, const struct found *found, uint64_
 	container_publish(c, view);
 	if (shim)
 		link_attach(c, run, shim);
-	if (found->starting)
-		container_emit(c, "start", NULL, NULL);
+	if (found->starting) {
+		tell_start(c);
+		store_save_state(c);
+	}
 	exit_finish(c, run);
 }
 
@@ -346,6 +381,8 @@ static int recover_one(struct engine *engine, const char *id, struct error *err)
 	}
 	if (ret < 0)
 		return error_set(err, -ret, "no memory for container %.12s", id);
+	if (!c->view->damaged && !found.starting)
+		tell_create(c);
 	settle(c, &found);
 	/* The dead engine may not have come to it. */
 	if (!found.is_live && !found.starting && !c->view->damaged)

@@ -43,6 +43,7 @@ void removed_recover(struct engine *engine, const char *entry)
 	int fd = c ? openat(engine->containers_fd, entry,
 			    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 		   : -1;
+	enum told told;
 
 	if (fd < 0) {
 		store_sweep(engine, entry);
@@ -52,6 +53,9 @@ void removed_recover(struct engine *engine, const char *entry)
 	recover_state(c);
 	c->view->state = CONTAINER_EXITED;
 	c->removed = c->is_trashed = true;
+	told = recover_find_told(c);
+	if (told != TOLD_DESTROY && told != TOLD_NOTHING)
+		container_emit(c, "destroy", NULL, NULL);
 	removed_keep(c);
 	engine_submit(c, empty);
 }

@@ -304,6 +304,13 @@ int rootfs_expose(struct rootfs *rootfs, const struct rootfs_spec *spec, struct 
 	return ret;
 }
 
+bool rootfs_is_exposed(const struct rootfs *rootfs, const char *id)
+{
+	char path[PATH_MAX];
+
+	return make_path(rootfs, id, path, NULL) == 0 && mount_is_root(path);
+}
+
 /* The claim is held until the mount itself is gone, which may take as long as writing
  * out its upper directory: a start that follows must not meet it. */
 static int hide_locked(const char *path, int flags)

@@ -40,6 +40,8 @@ int rootfs_get_mount(struct rootfs *rootfs, const struct rootfs_spec *spec, stru
 /* See that RUN/rootfs/<id> is mounted (nosuid, nodev), in any state of the container. Safe to repeat. */
 int rootfs_expose(struct rootfs *rootfs, const struct rootfs_spec *spec, struct error *err);
 /* The same for an image, read-only, at RUN/rootfs/<id> (container_dir_fd -1 in spec). */
+/* Is it? One statx(2). */
+bool rootfs_is_exposed(const struct rootfs *rootfs, const char *id);
 /* Unmount RUN/rootfs/<id> lazily and remove the mount point. Safe to repeat. */
 int rootfs_hide(struct rootfs *rootfs, const char *id, struct error *err);
 /* The same only if nobody is in it: -EBUSY else, without a sentence. For mounts that

@@ -39,8 +39,8 @@ make_tree() {
 
 # What of a tree must be kept, as lines.
 describe() {
-	(cd "$1" && find . -printf '%P %y %m %U %G %s %n %l %T@\n' | sed 's/\.0000000000$//' |
-		grep -v '^ ' | sed 's/ d \([0-7]*\) \([0-9]* [0-9]*\) [0-9]* [0-9]* / d \1 \2 /' | sort)
+	(cd "$1" && find . -printf '%P %y %m %U %G %s %n %l %T@\n' |
+		grep -av '^ ' | sed 's/ d \([0-7]*\) \([0-9]* [0-9]*\) [0-9]* [0-9]* / d \1 \2 /' | sort)
 }
 
 list_images() {
@@ -61,9 +61,9 @@ list_images() {
 @test "every compression that there is gives the same files" {
 	local suffix command
 	make_tree
-	tar -C "$SANDBOX/work/tree" --xattrs --xattrs-include='*' -cf "$SANDBOX/work/t.tar" .
+	tar -C "$SANDBOX/work/tree" --xattrs --xattrs-include='*' -cf "$SANDBOX/work/source" .
 	while read -r suffix command; do
-		$command <"$SANDBOX/work/t.tar" >"$SANDBOX/work/t.$suffix"
+		$command <"$SANDBOX/work/source" >"$SANDBOX/work/t.$suffix"
 		cp "$SANDBOX/work/t.$suffix" "$MNT/images/packed:$suffix"
 		expect_equal "$(describe "$MNT/images/packed:$suffix/rootfs/")" \
 			"$(describe "$SANDBOX/work/tree")"
@@ -94,8 +94,6 @@ COMMANDS
 }
 
 @test "tee, dd, cat and busybox cp import too, and cp of a sparse archive" {
-	local image=$SANDBOX/demo.tar.gz want
-	want=$(readlink "$MNT/images/$IMAGE")
 	make_tree
 	tar -C "$SANDBOX/work/tree" -cf "$SANDBOX/work/t.tar" .
 	tee "$MNT/images/by:tee" <"$SANDBOX/work/t.tar" >/dev/null
@@ -266,12 +264,12 @@ import_other() {
 
 @test "names that the grammar does not allow are EINVAL" {
 	local name
-	for name in UPPER:1 'a:b c' -a:1 a..b:1 sha256/x:1 a:; do
+	for name in UPPER:1 'a:b c' -a:1 a..b:1 a:; do
 		expect_errno EINVAL symlink "$IMAGE" "$MNT/images/$name"
 		expect_errno EINVAL write "$MNT/ctl" "tag $IMAGE '$name'"
 	done
-	expect_errno EINVAL mkdir "$MNT/images/sha256/abc" || expect_errno EPERM mkdir "$MNT/images/sha256/abc"
-	expect_errno EINVAL mkdir "$MNT/images/UPPER"
+	expect_errno EINVAL write "$MNT/ctl" "tag $IMAGE sha256/x:1"
+	expect_errno EINVAL mkdir "$MNT/images/a b"
 	expect_errno ENAMETOOLONG write "$MNT/ctl" "tag $IMAGE $(printf '%0300d' 0):1"
 	[ "$(ls "$MNT/images" | sort | tr '\n' ' ')" = "$IMAGE sha256 " ]
 }

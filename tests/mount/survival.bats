@@ -113,7 +113,7 @@ kill_while_down() {
 		echo "$line" >"/proc/$pid/fd/0"
 	done
 	for pid in "$@"; do
-		eventually gone "$pid"
+		eventually gone_or_zombie "$pid"
 	done
 	kill -CONT "$(get_holder)"
 }
@@ -162,7 +162,7 @@ kill_while_down() {
 	hold follow 'read 10' 'OK one\n'
 	hold follow 'read 10' 'OK'
 	hold logs 'read 10' 'OK one\n'
-	hold status 'read 10' 'OK Name:\tweb\n'
+	hold status 'read 10' $'OK Name:\tweb\\n'
 }
 
 # --- files half read ---------------------------------------------------------------------
@@ -276,7 +276,7 @@ is_size() {
 	kill_engine
 	hold config 'part fore", "Env": ["A=' 'OK 18'
 	kill_engine
-	hold config 'part b"]}' 'OK 5'
+	hold config 'part b"]}' 'OK 4'
 	hold config close
 	expect_match "$(tr -d ' \n\t' <"$MNT/containers/web/config")" '"Hostname":"before"'
 	expect_match "$(tr -d ' \n\t' <"$MNT/containers/web/config")" '"Env":\["A=b"\]'
@@ -391,4 +391,241 @@ is_size() {
 	hold second close
 	expect_equal "$(wait_exit web)" 0
 	expect_equal "$(cat "$MNT/containers/web/logs")" $'one\ntwo\nend'
+}
+
+# --- commands under way ------------------------------------------------------------------
+
+@test "a stop and a wait under way go on, and are answered once" {
+	record_events
+	run_container web sh -c 'trap "exit 5" USR1; trap "" TERM; echo up; while :; do sleep 0.05; done'
+	wait_line web up
+	hold_start stop wait
+	hold stop "open rw $MNT/ctl"
+	hold wait "open rw $MNT/ctl"
+	hold_send wait 'write wait web'
+	hold_blocked wait is_writing
+	hold_send stop 'write stop -t 1000 web'
+	hold_blocked stop is_writing
+	kill_engine
+	hold_blocked stop is_writing
+	kill_engine
+	hold_blocked stop is_writing
+	kill_engine
+	ctl 'kill -s USR1 web'
+	expect_answer stop 'OK 17'
+	expect_answer wait 'OK 9'
+	hold stop 'read 10' 'OK'
+	hold wait 'read 10' 'OK 5\n'
+	expect_events die web 1
+	expect_events stop web 1
+	expect_equal "$(grep -c '"signal":"15"' "$EVENTS")" 1
+	expect_no_gap
+	kill "$EVENTS_PID"
+}
+
+@test "the deadline of a stop is kept by the next engine" {
+	run_container web sh -c 'trap "" TERM; echo up; while :; do sleep 0.05; done'
+	wait_line web up
+	hold_start stop
+	hold stop "open w $MNT/containers/web/ctl"
+	hold_send stop 'write stop -t 1'
+	hold_blocked stop is_writing
+	kill_engine
+	expect_answer stop 'OK 10'
+	expect_equal "$(wait_exit web)" 137
+}
+
+@test "two signals of one write are two signals" {
+	run_container web sh -c 'trap "echo hup" HUP; trap "echo usr" USR1; echo up
+		while :; do sleep 0.02; done'
+	wait_line web up
+	printf 'kill -s HUP web\nkill -s USR1 web\n' >"$MNT/ctl"
+	wait_line web hup
+	wait_line web usr
+}
+
+# Every kind of change, killed at once after it was sent: each is done, once.
+@test "commands under way are done once, with their reply" {
+	local round
+	record_events
+	hold_start ctl
+	hold ctl "open rw $MNT/ctl"
+	for round in $(seq 1 20); do
+		hold_send ctl "write run --name web $IMAGE sh -c 'echo once; exit 3'"
+		kill_now
+		expect_match "$(hold_answer ctl)" '^OK [0-9]+$'
+		hold_send ctl 'read 100'
+		expect_match "$(hold_answer ctl)" '^OK [0-9a-f]{64}.n$'
+		expect_equal "$(ls "$MNT/containers")" web
+		expect_equal "$(wait_exit web)" 3
+		expect_equal "$(cat "$MNT/containers/web/logs")" once
+		hold_send ctl 'write rename web old'
+		kill_now
+		expect_answer ctl 'OK 15'
+		hold_send ctl 'write start old'
+		kill_now
+		expect_answer ctl 'OK 10'
+		expect_equal "$(wait_exit old)" 3
+		expect_equal "$(cat "$MNT/containers/old/logs")" $'once\nonce'
+		hold_send ctl 'write rm old'
+		kill_now
+		expect_answer ctl 'OK 7'
+		expect_equal "$(ls "$MNT/containers")" ''
+	done
+	expect_events create web 20
+	expect_events start web 20
+	expect_events start old 20
+	expect_events die web 20
+	expect_events die old 20
+	expect_events rename old 20
+	expect_events destroy old 20
+	expect_no_gap
+	kill "$EVENTS_PID"
+}
+
+@test "mkdir, mv, rmdir, ln and rm under way are done once, without an error" {
+	local round job
+	for round in $(seq 1 10); do
+		mkdir "$MNT/containers/a" 3>&- & job=$!
+		kill_now
+		wait "$job"
+		mv -T "$MNT/containers/a" "$MNT/containers/b" 3>&- & job=$!
+		kill_now
+		wait "$job"
+		expect_equal "$(ls "$MNT/containers")" b
+		rmdir "$MNT/containers/b" 3>&- & job=$!
+		kill_now
+		wait "$job"
+		expect_equal "$(ls "$MNT/containers")" ''
+		ln -sT "$IMAGE" "$MNT/images/other:$round" 3>&- & job=$!
+		kill_now
+		wait "$job"
+		mv -T "$MNT/images/other:$round" "$MNT/images/moved:$round" 3>&- & job=$!
+		kill_now
+		wait "$job"
+		ctl "tag $IMAGE moved:more" &
+		job=$!
+		kill_now
+		wait "$job"
+		expect_equal "$(cd "$MNT/images" && echo [mo]*)" "moved:$round moved:more"
+		rm "$MNT/images/moved:$round" 3>&- & job=$!
+		kill_now
+		wait "$job"
+		ctl 'rmi moved:more'
+	done
+	expect_equal "$(ls "$MNT/images")" "$(printf '%s\nsha256' "$IMAGE")"
+}
+
+# --- imports -----------------------------------------------------------------------------
+
+@test "an import by cp that is cut off fails with EIO and leaves nothing" {
+	local before half
+	before=$(find "$ROOT/images" | sort)
+	half=$(($(stat -c %s "$SANDBOX/demo.tar.gz") / 2))
+	hold_start cp
+	hold cp "open c $MNT/images/new:1"
+	hold_send cp "copy $SANDBOX/demo.tar.gz 0 $half"
+	expect_match "$(hold_answer cp)" '^OK '
+	kill_engine
+	hold cp "copy $SANDBOX/demo.tar.gz $half 10000000" EIO
+	expect_sentence 'import: it was cut off before; write it anew'
+	hold_send cp close
+	expect_match "$(hold_answer cp)" '^(OK|EIO)$'
+	expect_equal "$(ls "$MNT/images")" "$(printf '%s\nsha256' "$IMAGE")"
+	expect_equal "$(find "$ROOT/images" | sort)" "$before"
+	# The close alone, and then a whole one under the same name.
+	hold cp "open c $MNT/images/new:1"
+	hold_send cp "copy $SANDBOX/demo.tar.gz 0 $half"
+	hold_answer cp >/dev/null
+	kill_engine
+	hold cp close EIO
+	expect_equal "$(find "$ROOT/images" | sort)" "$before"
+	cp "$SANDBOX/demo.tar.gz" "$MNT/images/new:1"
+	expect_match "$(cat "$MNT/images/new:1/tags")" new:1
+	rm "$MNT/images/new:1"
+}
+
+@test "an import by cp at whose end the engine dies is there, or is not" {
+	local round job status
+	for round in $(seq 1 10); do
+		status=0
+		cp "$SANDBOX/demo.tar.gz" "$MNT/images/new:1" 3>&- 2>/dev/null & job=$!
+		kill_engines 1 $((round * 2000)) $((round * 4000))
+		wait "$job" || status=$?
+		if [ "$status" = 0 ]; then
+			rm "$MNT/images/new:1"
+		else
+			[ ! -e "$MNT/images/new:1" ] || fail 'cp failed, but there is an image'
+		fi
+		expect_equal "$(ls "$MNT/images")" "$(printf '%s\nsha256' "$IMAGE")"
+	done
+}
+
+@test "an import by a command is carried out by the next engine" {
+	local fifo=$SANDBOX/work/fifo
+	hold_start ctl
+	hold ctl "open rw $MNT/ctl"
+	hold_send ctl "write import $SANDBOX/demo.tar.gz new:1"
+	kill_now
+	expect_match "$(hold_answer ctl)" '^OK '
+	hold_send ctl 'read 100'
+	expect_match "$(hold_answer ctl)" '^OK [0-9a-f]{64}.n$'
+	expect_match "$(cat "$MNT/images/new:1/tags")" new:1
+	ctl 'rmi new:1'
+	[ ! -e "$fifo" ]
+}
+
+# --- kills one after the other --------------------------------------------------------------
+
+@test "kills at a distance of 5 ms are a pause" {
+	run_cat web
+	hold_start wait
+	hold wait "open r $MNT/containers/web/wait"
+	hold_send wait 'read 10'
+	hold_blocked wait is_reading
+	kill_engines 4 5000 5000
+	hold_blocked wait is_reading
+	echo x >"$MNT/containers/web/stdin"
+	kill_engines 4 30000 30000
+	ctl 'kill web'
+	expect_answer wait 'OK 137\n'
+}
+
+# --- an ended shim ------------------------------------------------------------------------------
+
+@test "a shim killed with -9 takes its container along" {
+	local pid id
+	run_container web sh -c 'sleep 1000 & setsid sleep 1000 & echo up; wait'
+	wait_line web up
+	id=$(get_id web)
+	hold_start wait follow
+	hold wait "open r $MNT/containers/web/wait"
+	hold follow "open r $MNT/containers/web/follow"
+	hold_send wait 'read 10'
+	pid=$(head -n 1 "$RUN/${id:0:12}/shim.pid" | cut -d' ' -f1)
+	kill -KILL "$pid"
+	expect_answer wait 'OK 137\n'
+	expect_equal "$(field "$MNT/containers/web/status" State)" exited
+	expect_equal "$(field "$MNT/containers/web/status" Error)" \
+		'the shim was killed, and the container was ended with it'
+	hold follow "save $SANDBOX/work/follow" 'OK 3'
+	rm "$SANDBOX/work/follow"
+	list_own_groups | while read -r group; do
+		expect_equal "$(find "$group" -name cgroup.procs -path "*$id*" -exec cat {} +)" ''
+	done
+	# The same with no engine to see it.
+	ctl 'start web'
+	pid=$(head -n 1 "$RUN/${id:0:12}/shim.pid" | cut -d' ' -f1)
+	kill -STOP "$(get_holder)"
+	kill_engine_unseen
+	kill -KILL "$pid"
+	eventually gone_or_zombie "$pid"
+	kill -CONT "$(get_holder)"
+	expect_equal "$(wait_exit web)" 137
+	expect_match "$(field "$MNT/containers/web/status" Error)" 'shim was killed'
+	rmdir "$MNT/containers/web"
+}
+
+gone_or_zombie() {
+	[[ ! -e /proc/$1/stat || $(cat "/proc/$1/stat") == *') Z '* ]]
 }
