@@ -54,24 +54,25 @@ static void mark_cut(char *text, size_t len, size_t size)
 	memcpy(text + at, "...", 4);
 }
 
-/* Copy text into msg, control bytes as \xNN. */
+/* Copy text into msg; what is no printable UTF-8 as \xNN. */
 static void copy_escaped(char *msg, size_t size, const char *text)
 {
-	size_t len = 0;
+	size_t len = 0, left = strlen(text), step;
 
-	for (; *text; text++) {
-		size_t need = is_control(text) ? 4 : 1;
+	for (; left > 0; text += step, left -= step) {
+		bool escaped = !(step = get_plain_len(text, left));
+		size_t need = escaped ? 4 : step;
 
 		if (len + need >= size) {
-			msg[len] = *text;
 			mark_cut(msg, len, size);
 			return;
 		}
-		if (need == 4)
+		if (escaped)
 			snprintf(msg + len, 5, "\\x%02x", (unsigned)(unsigned char)*text);
 		else
-			msg[len] = *text;
+			memcpy(msg + len, text, need);
 		len += need;
+		step = escaped ? 1 : step;
 	}
 	msg[len] = '\0';
 }

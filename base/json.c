@@ -69,6 +69,22 @@ static unsigned find_deep_line(const char *text, size_t len)
 	return 0;
 }
 
+/* A literal or number that the end of the text cuts is an invalid token to jansson. */
+static bool ends_in_cut_token(const char *text, size_t len)
+{
+	static const char *const literals[] = { "true", "false", "null" };
+	size_t start = len;
+
+	while (start > 0 && text[start - 1] >= 'a' && text[start - 1] <= 'z')
+		start--;
+	for (size_t i = 0; i < 3 && start < len; i++) {
+		if (len - start < strlen(literals[i]) &&
+		    memcmp(text + start, literals[i], len - start) == 0)
+			return true;
+	}
+	return len > 0 && (text[len - 1] == '-' || text[len - 1] == '.');
+}
+
 /* *ret_used: bytes of the value. -EAGAIN (without a sentence) when the text ends inside the value and
  * flags allow more behind it. */
 static int parse(const char *text, size_t len, size_t flags, json_t **ret, size_t *ret_used,
@@ -90,9 +106,8 @@ static int parse(const char *text, size_t len, size_t flags, json_t **ret, size_
 		*ret = steal_ptr(&value);
 		return 0;
 	}
-	/* A literal that the end of the text cuts is an invalid token to jansson. */
 	if (flags && (json_error_code(&problem) == json_error_premature_end_of_input ||
-		      (size_t)problem.position >= len))
+		      ends_in_cut_token(text, len)))
 		return -EAGAIN;
 	line = problem.line > 0 ? problem.line : 1;
 	/* jansson's own text tells the programmer which flag to set. */

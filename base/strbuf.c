@@ -117,12 +117,10 @@ void strbuf_appendf(struct strbuf *sb, const char *fmt, ...)
 	va_end(args);
 }
 
-/* Length of the valid UTF-8 sequence of two bytes or more at text, 0 if there
- * is none. Source: table 3-7 of the Unicode standard (no overlong forms, no
- * surrogates, nothing above U+10FFFF). */
-static size_t get_utf8_len(const unsigned char *text, size_t len)
+size_t strbuf_get_utf8_len(const char *bytes, size_t len)
 {
-	unsigned char c = text[0], low = 0x80, high = 0xbf;
+	const unsigned char *text = (const unsigned char *)bytes;
+	unsigned char c = len ? text[0] : 0, low = 0x80, high = 0xbf;
 	size_t need;
 
 	if (c >= 0xc2 && c <= 0xdf)
@@ -177,7 +175,7 @@ void strbuf_append_escaped(struct strbuf *sb, const char *bytes, size_t len)
 
 	while (i < len) {
 		bool plain = text[i] >= 0x20 && text[i] < 0x7f && text[i] != '\\';
-		size_t step = plain ? 1 : get_utf8_len(text + i, len - i);
+		size_t step = plain ? 1 : strbuf_get_utf8_len(bytes + i, len - i);
 
 		if (step > 0) {
 			i += step;

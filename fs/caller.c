@@ -7,6 +7,7 @@
 #include "base/num.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,39 @@ void caller_read(pid_t tid, uid_t uid, struct caller *ret)
 		get_stat_field(stat, 22, &start);
 	ret->sid = (pid_t)sid;
 	ret->sid_start = start;
+}
+
+/* Is the descriptor's file this inode, by its fdinfo, and below mnt, by its link? Neither asks the mount. */
+static bool is_descriptor_of(pid_t tid, const char *number, const char *mnt, uint64_t ino)
+{
+	char name[64], info[512], target[PATH_MAX], want[40];
+	size_t mnt_len = strlen(mnt);
+	ssize_t len;
+
+	snprintf(name, sizeof(name), "fdinfo/%s", number);
+	snprintf(want, sizeof(want), "\nino:\t%llu\n", (unsigned long long)ino);
+	if (read_proc(tid, name, info, sizeof(info)) <= 0 || !strstr(info, want))
+		return false;
+	snprintf(name, sizeof(name), "/proc/%d/fd/%s", (int)tid, number);
+	len = readlink(name, target, sizeof(target));
+	return len > (ssize_t)mnt_len && memcmp(target, mnt, mnt_len) == 0 &&
+	       target[mnt_len] == '/';
+}
+
+bool caller_has_open(pid_t tid, const char *mnt, uint64_t ino)
+{
+	char path[64];
+	auto_dir DIR *dir = NULL;
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)tid);
+	dir = tid > 0 ? opendir(path) : NULL;
+	while (dir && (entry = readdir(dir))) {
+		if (strlen(entry->d_name) <= 10 && entry->d_name[0] != '.' &&
+		    is_descriptor_of(tid, entry->d_name, mnt, ino))
+			return true;
+	}
+	return false;
 }
 
 static uint64_t get_mask(const char *status, const char *key)

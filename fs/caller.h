@@ -17,6 +17,11 @@ struct caller {
 /* Look the session up in /proc (proc_pid_stat(5), fields 6 and 22). A few microseconds. */
 void caller_read(pid_t tid, uid_t uid, struct caller *ret);
 
+/* Has the process of this thread a descriptor left of the file with this inode number below `mnt`? Shells
+ * duplicate and close descriptors as they like; what counts is the last one. Source: proc_pid_fdinfo(5), ino
+ * (Linux 5.19). False when it cannot be looked into. */
+bool caller_has_open(pid_t tid, const char *mnt, uint64_t ino);
+
 /* Which signals end a wait? */
 enum caller_signals {
 	CALLER_ANY_SIGNAL, /* blocked reads and writes: whatever would end a read(2) elsewhere */

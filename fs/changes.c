@@ -136,6 +136,8 @@ void changes_on_image(void *arg, const char *action, const char *image_id, const
 	char digits[13] = { 0 };
 
 	emit_image_event(fs, action, image_id, name);
+	if (fs->engine && strcmp(action, "delete") == 0)
+		engine_hide_image(fs->engine, image_id);
 	if (!fs->invalidator)
 		return;
 	if (*name)

@@ -118,10 +118,6 @@ void configfile_flush(fuse_req_t req, struct handle *handle)
 {
 	struct error err = ERROR_INIT;
 
-	if (handle->head->pending_len == 0) {
-		fuse_reply_err(req, 0);
-		return;
-	}
 	strbuf_reset(&handle->pending);
 	handle_save(handle);
 	error_set(&err, EINVAL, "config: the JSON object is not complete at its end");

@@ -221,11 +221,8 @@ void ctlfile_write(fuse_req_t req, struct handle *handle, const char *bytes, siz
 	work_start_file(req, handle, bytes, len, offset, owner, run_write, work_answer_write);
 }
 
-void ctlfile_flush(fuse_req_t req, struct handle *handle, uint64_t owner)
+void ctlfile_flush(fuse_req_t req, struct handle *handle)
 {
-	if (handle->head->pending_len == 0 || handle->head->write_owner != owner)
-		fuse_reply_err(req, 0);
-	else
-		work_start_file(req, handle, "", 0, handle->head->reply_pad, owner, run_write,
-				work_answer_ok);
+	work_start_file(req, handle, "", 0, handle->head->reply_pad, handle->head->write_owner,
+			run_write, work_answer_ok);
 }

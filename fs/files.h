@@ -11,12 +11,13 @@
 /* --- ctl (fs/ctlfile.c): commands in, reply out --- */
 void ctlfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
 		   uint64_t offset, uint64_t owner);
-/* A FLUSH by who wrote last: the unfinished line is carried out. */
-void ctlfile_flush(fuse_req_t req, struct handle *handle, uint64_t owner);
+/* Who wrote last has closed: the unfinished line is carried out. */
+void ctlfile_flush(fuse_req_t req, struct handle *handle);
 
 /* --- config (fs/configfile.c): a JSON object, merged in when it is complete --- */
 void configfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
 		      uint64_t offset, uint64_t owner);
+/* Who wrote last has closed: an object that is not complete is refused. */
 void configfile_flush(fuse_req_t req, struct handle *handle);
 
 /* --- images being written (fs/importfile.c) --- */
@@ -27,7 +28,8 @@ void importfile_create(fuse_req_t req, uint64_t parent, const char *name,
 void importfile_write(fuse_req_t req, struct handle *handle, const char *bytes, size_t len,
 		      uint64_t offset, uint64_t owner);
 void importfile_truncate(fuse_req_t req, struct handle *handle, uint64_t size);
-void importfile_flush(fuse_req_t req, struct handle *handle, uint64_t owner);
+/* Who wrote last has closed: the image is judged. */
+void importfile_flush(fuse_req_t req, struct handle *handle);
 void importfile_release(struct handle *handle);
 
 /* --- follow, attach, wait, events (fs/stream.c) --- */

@@ -321,12 +321,10 @@ static void run_flush(struct work *work)
 	work_done(work, r);
 }
 
-void importfile_flush(fuse_req_t req, struct handle *handle, uint64_t owner)
+void importfile_flush(fuse_req_t req, struct handle *handle)
 {
-	if (!handle->head->written || handle->head->write_owner != owner)
-		fuse_reply_err(req, 0);
-	else
-		work_start_file(req, handle, NULL, 0, 0, owner, run_flush, work_answer_ok);
+	work_start_file(req, handle, NULL, 0, 0, handle->head->write_owner, run_flush,
+			work_answer_ok);
 }
 
 static void run_give_up(void *arg)

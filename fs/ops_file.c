@@ -223,19 +223,31 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off
 	}
 }
 
+/* A FLUSH is sent for each descriptor that is closed. The one that means the end of what is written comes
+ * from the process that wrote last, when it has no other descriptor of the file left: shells duplicate
+ * theirs for each command and close the copy. */
+static bool is_end_of_input(fuse_req_t req, const struct handle *handle, uint64_t owner)
+{
+	bool has_input = handle->head->pending_len > 0 || handle->head->written;
+
+	return has_input && handle->head->write_owner == owner &&
+	       !caller_has_open(fuse_req_ctx(req)->pid, handle->fs->options->mnt,
+				node_get_ino(handle->head->node));
+}
+
 void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	AUTO(handle_unref) struct handle *handle = handle_get(fs_of(req), fi->fh);
 
 	(void)ino;
-	if (handle && handle->row->class == FILE_CTL)
-		ctlfile_flush(req, handle, fi->lock_owner);
-	else if (handle && handle->row->class == FILE_CONFIG)
-		configfile_flush(req, handle);
-	else if (handle && handle->row->class == FILE_IMPORT)
-		importfile_flush(req, handle, fi->lock_owner);
-	else
+	if (!handle || !is_end_of_input(req, handle, fi->lock_owner))
 		fuse_reply_err(req, 0);
+	else if (handle->row->class == FILE_CTL)
+		ctlfile_flush(req, handle);
+	else if (handle->row->class == FILE_CONFIG)
+		configfile_flush(req, handle);
+	else
+		importfile_flush(req, handle);
 }
 
 void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -7,6 +7,8 @@
  */
 #include "runtime/engine_private.h"
 
+#include "base/log.h"
+
 #include "base/clock.h"
 
 #include <stdio.h>
@@ -264,4 +266,12 @@ int engine_expose_image(struct engine *engine, struct image *image, char *ret_pa
 	if (ret < 0)
 		return error_wrap(err, ret, "rootfs");
 	return put_path(engine, image->id, ret_path, size, err);
+}
+
+void engine_hide_image(struct engine *engine, const char *image_id)
+{
+	struct error err = ERROR_INIT;
+
+	if (rootfs_hide(engine->rootfs, image_id, &err) < 0)
+		log_warn("image %.12s: %s", image_id, err.msg);
 }

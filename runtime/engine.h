@@ -159,6 +159,9 @@ int container_find_rootfs(struct container *c, char *ret_path, size_t size);
 int engine_expose_image(struct engine *engine, struct image *image, char *ret_path, size_t size,
 			struct error *err);
 
+/* The image has gone: take its mount away. Safe to repeat. */
+void engine_hide_image(struct engine *engine, const char *image_id);
+
 /* --- stdin: quick (a round trip to the shim), never waits for the process --- */
 
 /* As shim_stdin(): the count of the request's bytes taken so far. -ESRCH not running, -EPIPE.

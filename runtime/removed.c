@@ -38,8 +38,8 @@ static void empty(void *arg)
 void removed_recover(struct engine *engine, const char *entry)
 {
 	const char *id = store_get_trash_id(entry);
-	AUTO(container_unref) struct container *c = num_is_hex(id, 64) ? container_new(engine, id)
-								       : NULL;
+	AUTO(container_unref)
+	struct container *c = num_is_hex(id, 64) ? container_new(engine, id) : NULL;
 	int fd = c ? openat(engine->containers_fd, entry,
 			    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
 		   : -1;

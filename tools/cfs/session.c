@@ -274,14 +274,20 @@ static void begin_stdin(const struct session *s)
 	pthread_detach(thread);
 }
 
+static bool has_stopped(const struct joined *j)
+{
+	struct pollfd waiting = { .fd = j->wait_fd, .events = POLLIN };
+
+	return poll(&waiting, 1, 0) == 1;
+}
+
 /* The program could not be run: its 126 or 127 is in wait already. Otherwise
  * the container never ran, and what this command made goes again. */
 static __attribute__((noreturn)) void fail_start(struct joined *j, int code, const char *sentence)
 {
-	struct pollfd waiting = { .fd = j->wait_fd, .events = POLLIN };
 	int exit_code = CFS_RUN_FAILED;
 
-	if (poll(&waiting, 1, 0) == 1) {
+	if (has_stopped(j)) {
 		read_exit_code(j);
 		if (j->exit_code == CFS_CANNOT_EXEC || j->exit_code == CFS_NO_PROGRAM)
 			exit_code = j->exit_code;
@@ -299,7 +305,13 @@ static void start(struct joined *j)
 	struct text reply = { .data = NULL };
 	char *sentence;
 
+	/* Opened now, the wait of one that ran before is about that run. */
+	bool ran_before = has_stopped(j);
 	int r = ctl_do(j->ctl_fd, "start", &reply, &sentence);
+	if (ran_before) {
+		close(j->wait_fd);
+		j->wait_fd = open_file(j->session, "wait", O_RDONLY);
+	}
 	if (r < 0)
 		fail_start(j, -r, sentence);
 	text_free(&reply);
