@@ -10,6 +10,8 @@
  */
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -33,14 +35,13 @@ static const char *get_code_text(int code, char *buf, size_t size)
 #endif
 }
 
-/* True for bytes that a terminal or a reader of lines acts on. The C1 controls
- * are two bytes in UTF-8, 0xc2 and one below 0xa0. */
-static bool is_control(const char *text)
+/* How many bytes at text show as they are; 0 for what a terminal or a reader of
+ * lines acts on, and for what is not UTF-8. */
+static size_t get_plain_len(const char *text, size_t len)
 {
 	unsigned char c = (unsigned char)text[0];
-	unsigned char next = c ? (unsigned char)text[1] : 0;
 
-	return c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0);
+	return c >= 0x20 && c < 0x7f ? 1 : utf8_get_len(text, len);
 }
 
 /* End a text of len bytes, too long for size, with "...": not in the middle of
@@ -60,10 +61,12 @@ static void copy_escaped(char *msg, size_t size, const char *text)
 	size_t len = 0, left = strlen(text), step;
 
 	for (; left > 0; text += step, left -= step) {
-		bool escaped = !(step = get_plain_len(text, left));
+		step = get_plain_len(text, left);
+		bool escaped = step == 0;
 		size_t need = escaped ? 4 : step;
 
 		if (len + need >= size) {
+			msg[len] = '\0';
 			mark_cut(msg, len, size);
 			return;
 		}

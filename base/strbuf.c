@@ -6,6 +6,8 @@
  */
 #include "base/strbuf.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -117,39 +119,6 @@ void strbuf_appendf(struct strbuf *sb, const char *fmt, ...)
 	va_end(args);
 }
 
-size_t strbuf_get_utf8_len(const char *bytes, size_t len)
-{
-	const unsigned char *text = (const unsigned char *)bytes;
-	unsigned char c = len ? text[0] : 0, low = 0x80, high = 0xbf;
-	size_t need;
-
-	if (c >= 0xc2 && c <= 0xdf)
-		need = 2;
-	else if (c >= 0xe0 && c <= 0xef)
-		need = 3;
-	else if (c >= 0xf0 && c <= 0xf4)
-		need = 4;
-	else
-		return 0;
-	if (c == 0xe0)
-		low = 0xa0;
-	else if (c == 0xed)
-		high = 0x9f;
-	else if (c == 0xf0)
-		low = 0x90;
-	else if (c == 0xf4)
-		high = 0x8f;
-	if (len < need || text[1] < low || text[1] > high)
-		return 0;
-	for (size_t i = 2; i < need; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	/* The C1 controls are valid, and terminals act on them. */
-	if (c == 0xc2 && text[1] < 0xa0)
-		return 0;
-	return need;
-}
-
 static void append_escape(struct strbuf *sb, unsigned char c)
 {
 	switch (c) {
@@ -175,7 +144,7 @@ void strbuf_append_escaped(struct strbuf *sb, const char *bytes, size_t len)
 
 	while (i < len) {
 		bool plain = text[i] >= 0x20 && text[i] < 0x7f && text[i] != '\\';
-		size_t step = plain ? 1 : strbuf_get_utf8_len(bytes + i, len - i);
+		size_t step = plain ? 1 : utf8_get_len(bytes + i, len - i);
 
 		if (step > 0) {
 			i += step;

@@ -41,11 +41,6 @@ void strbuf_vappendf(struct strbuf *sb, const char *fmt, va_list args) ERROR_PRI
  * from outside cannot forge a second line. Valid UTF-8 passes but for the C1
  * controls U+0080 to U+009F; other high bytes become \xNN. */
 void strbuf_append_escaped(struct strbuf *sb, const char *bytes, size_t len);
-
-/* Length of the valid UTF-8 sequence of two bytes or more at bytes; 0 if there is none, or
- * one of the C1 controls. Source: table 3-7 of the Unicode standard (no overlong forms, no
- * surrogates, nothing above U+10FFFF). */
-size_t strbuf_get_utf8_len(const char *bytes, size_t len);
 /* Never NULL: "" when empty. Borrowed until the next change. */
 const char *strbuf_get_str(const struct strbuf *sb);
 /* The content as a heap string that the caller frees ("" when empty); the

@@ -15,6 +15,7 @@
 
 #include "base/num.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define REPOSITORY_MAX 255 /* Docker's NameTotalLengthMax: domain and path */
@@ -213,6 +214,14 @@ static struct part split_tag(const char *text, struct part *ret_repo)
 	return colon ? (struct part){ colon + 1, strlen(colon + 1) } : (struct part){ NULL, 0 };
 }
 
+/* Length of what is behind the last '/'. */
+static size_t get_last_len(struct part repo)
+{
+	const char *slash = memrchr(repo.at, '/', repo.len);
+
+	return slash ? repo.len - (size_t)(slash + 1 - repo.at) : repo.len;
+}
+
 int graph_parse_name(const char *text, char ret_name[GRAPH_NAME_SIZE], struct error *err)
 {
 	struct part repo;
@@ -241,6 +250,11 @@ int graph_parse_name(const char *text, char ret_name[GRAPH_NAME_SIZE], struct er
 			text, tag.at);
 	if (!tag.at)
 		tag = (struct part){ "latest", strlen("latest") };
+	if (get_last_len(repo) + 1 + tag.len > NAME_MAX)
+		return error_set(err, ENAMETOOLONG,
+				 "the last part of image name '%s' and its tag are longer than %d "
+				 "bytes, more than a file's name can be",
+				 text, NAME_MAX);
 	/* 255 + 1 + 128 and a NUL always fit. */
 	memcpy(ret_name, repo.at, repo.len);
 	ret_name[repo.len] = ':';

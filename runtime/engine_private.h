@@ -78,7 +78,7 @@ struct engine {
 	atomic_bool copying;
 	atomic_uint exposed; /* containers whose exposed_ns is set */
 	atomic_bool hiding;
-	atomic_bool is_open; /* before, nobody is told of changes */
+	atomic_bool is_open;          /* before, nobody is told of changes */
 	pthread_mutex_t removed_lock; /* guards the rest */
 	struct container **removed;   /* each a reference */
 	size_t removed_count;
@@ -194,9 +194,9 @@ void store_empty_trash(struct container *c);
 void store_drop_trash(struct container *c);
 /* Remove what another engine left, on a worker if it can be large. */
 void store_sweep(struct engine *engine, const char *entry);
-bool store_is_trash(const char *entry);    /* of a removal */
+bool store_is_trash(const char *entry);            /* of a removal */
 const char *store_get_trash_id(const char *entry); /* of whose; only when it is trash */
-bool store_is_leftover(const char *entry); /* of that, or of a create */
+bool store_is_leftover(const char *entry);         /* of that, or of a create */
 
 /* --- container_shim.c: the connection to the shim --------------------------- */
 

@@ -392,12 +392,13 @@ static int recover_one(struct engine *engine, const char *id, struct error *err)
 
 /* --- sweeping --------------------------------------------------------------- */
 
-static bool is_live(struct engine *engine, const char *id)
+/* Of a damaged one nobody knows: it may run, and nothing but rm ends it. */
+static bool may_be_live(struct engine *engine, const char *id)
 {
 	AUTO(container_unref) struct container *c = engine_find(engine, id);
 	AUTO(container_view_unref) struct container_view *view = c ? container_get_view(c) : NULL;
 
-	return view && container_view_is_live(view);
+	return view && (view->damaged || container_view_is_live(view));
 }
 
 static void sweep_cgroups(struct engine *engine)
@@ -411,7 +412,7 @@ static void sweep_cgroups(struct engine *engine)
 	}
 	for (char **id = ids; *id; id++) {
 		error_clear(&err);
-		if (!is_live(engine, *id) && cgroup_remove(engine->cgroups, *id, &err) < 0)
+		if (!may_be_live(engine, *id) && cgroup_remove(engine->cgroups, *id, &err) < 0)
 			log_warn("leftover cgroup %s: %s", *id, err.msg);
 		free(*id);
 	}

@@ -18,6 +18,7 @@
 #define SHIM_SOCKET_NAME "shim.sock"
 #define SHIM_PID_NAME "shim.pid"   /* "PID START RUN\n", START as in /proc/PID/stat */
 #define SHIM_EXIT_NAME "exit.json" /* {"Run","ExitCode","Signal","StartedNs","FinishedNs"} */
+#define SHIM_EXIT_TEMPORARY ".exit.json.new" /* its room, while the container runs */
 
 /* A packet must fit a socket's send buffer (212,992 bytes by default). */
 #define SHIM_STDIN_CHUNK 65536U

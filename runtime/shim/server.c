@@ -60,6 +60,7 @@ void server_remove(const struct shim *shim)
 	if (shim->listen_fd < 0)
 		return; /* what is there belongs to another shim */
 	unlinkat(shim->run_dir_fd, SHIM_SOCKET_NAME, 0);
+	unlinkat(shim->run_dir_fd, SHIM_EXIT_TEMPORARY, 0);
 	unlinkat(shim->run_dir_fd, SHIM_PID_NAME, 0);
 }
 

@@ -93,7 +93,12 @@ static void test_escapes(void **state)
 
 	error_clear(&err);
 	assert_error(error_set(&err, EINVAL, "%s", "gr\xc3\xbc\xc3\x9f \xc2\x9b!"), &err, EINVAL,
-		     "gr\xc3\xbc\xc3\x9f \\xc2\x9b!");
+		     "gr\xc3\xbc\xc3\x9f \\xc2\\x9b!");
+
+	/* No UTF-8: stray, overlong, a surrogate, one cut short. */
+	error_clear(&err);
+	assert_error(error_set(&err, EINVAL, "%s", "\xff \x80 \xc0\xaf \xed\xa0\x80 \xe2\x82"),
+		     &err, EINVAL, "\\xff \\x80 \\xc0\\xaf \\xed\\xa0\\x80 \\xe2\\x82");
 }
 
 /* Whatever the length, a cut sentence ends in "..." and fits, also when it is

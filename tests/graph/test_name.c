@@ -102,6 +102,7 @@ static void test_lengths(void **state)
 	(void)state;
 
 	memset(text, 'a', sizeof(text));
+	text[200] = '/';
 	text[255] = ':';
 	text[255 + 1 + 128] = '\0';
 	assert_int_equal(graph_parse_name(text, name, NULL), 0);
@@ -112,6 +113,12 @@ static void test_lengths(void **state)
 	memset(text, 'a', sizeof(text));
 	text[256] = '\0';
 	assert_int_equal(graph_parse_name(text, name, NULL), -ENAMETOOLONG);
+	/* What is listed has ":latest" behind it, and is the name of a file. */
+	text[249] = '\0';
+	assert_int_equal(graph_parse_name(text, name, NULL), -ENAMETOOLONG);
+	text[248] = '\0';
+	assert_int_equal(graph_parse_name(text, name, NULL), 0);
+	assert_int_equal(strlen(name), 255);
 	memset(text, 'a', sizeof(text));
 	memset(text, '0', 64);
 	text[64] = '\0';

@@ -71,7 +71,7 @@ errno_text() {
 	expect_refusal EINVAL "run: unknown option '--fly'" "run --fly $IMAGE"
 	expect_refusal ENOENT "run: no such image: nope:1" 'run nope:1'
 	expect_refusal ENOENT "start: no such container: nope" 'start nope'
-	expect_refusal ENOENT "tag: no such image: nope:latest" 'tag nope x:1'
+	expect_refusal ENOENT "tag: no such image: nope" 'tag nope x:1'
 }
 
 @test "what is not a command at all: zero bytes, torn quotes, no UTF-8" {
@@ -100,7 +100,9 @@ errno_text() {
 	local long
 	long=$(repeat 65540 x)
 	expect_refusal E2BIG 'the command is longer than 65536 bytes' "$long"
-	expect_errno E2BIG write "$MNT/ctl" "$(repeat 1048576 x)"
+	head -c 1048576 /dev/zero | tr '\0' x >"$SANDBOX/work/lines"
+	run -1 bounded dd if="$SANDBOX/work/lines" of="$MNT/ctl" bs=1M conv=notrunc status=none
+	expect_match "$output" 'Argument list too long'
 	expect_errno OK write "$MNT/ctl" $'\n'
 	head -c 1048576 /dev/zero | tr '\0' '\n' >"$SANDBOX/work/lines"
 	bounded dd if="$SANDBOX/work/lines" of="$MNT/ctl" bs=1M conv=notrunc status=none
@@ -170,17 +172,16 @@ errno_text() {
 	expect_errno EEXIST create "$MNT/images/$IMAGE"
 	expect_errno ENOENT symlink nope "$MNT/images/x:1"
 	expect_sentence "tag: no such image: nope"
-	# It would be listed with :latest behind it, and that is too long for a name.
-	run -1 cp "$SANDBOX/demo.tar.gz" "$MNT/images/$(repeat 255 n)"
+	# It is listed with :latest behind it, and that is too long for a name.
+	expect_errno ENAMETOOLONG create "$MNT/images/$(repeat 255 n)"
 	expect_errno ENAMETOOLONG create "$MNT/images/$(repeat 256 n)"
-	expect_equal "$(find "$MNT/images" -type l)" "$MNT/images/$IMAGE"
+	expect_equal "$(find "$MNT/images" -maxdepth 1 -type l)" "$MNT/images/$IMAGE"
 	expect_equal "$(cat "$MNT/images/$IMAGE/tags")" "$IMAGE"
 }
 
 @test "what users wrote cannot forge lines in status, ps or logs.json" {
-	local forged=$'x\nState:\trunning\n\x1b[2Jbad'
 	ctl "create --name web --label \$'k\\nState:\\trunning'=v --hostname web \
--e \$'A=1\\nPid:\\t1' $IMAGE sh -c \$'echo \"{\\\"log\\\":\\\"forged\\\"}\"\\necho two'" >/dev/null
+-e \$'A=1\\nPid:\\t1' $IMAGE printf '{\"log\":\"forged\"}\\ntwo\\n'" >/dev/null
 	expect_equal "$(grep -c ^State: "$MNT/containers/web/status")" 1
 	expect_equal "$(grep -c ^Pid: "$MNT/containers/web/status")" 1
 	expect_equal "$(wc -l <"$MNT/ps")" 2
@@ -188,7 +189,7 @@ errno_text() {
 	jq -e '.Config.Labels | has("k\nState:\trunning")' "$MNT/containers/web/inspect"
 	ctl 'start web' >/dev/null
 	wait_exit web
-	expect_equal "$(jq -r .log "$MNT/containers/web/logs.json" | grep -v '^$')" \
+	expect_equal "$(jq -j .log "$MNT/containers/web/logs.json")" \
 		$'{"log":"forged"}\ntwo'
 	expect_equal "$(wc -l <"$MNT/containers/web/logs.json")" 2
 	# An Error quotes the program's name.
@@ -267,6 +268,8 @@ list_images() {
 	mkdir "$SANDBOX/outside"
 	for file in "$TOP"/tests/bad/archives/*.expect; do
 		name=${file%.expect}
+		# Without a byte written a close says nothing: see the next test.
+		[ "${name##*/}" != empty ] || continue
 		{ read -r want && read -r sentence || :; } <"$file"
 		archive=$(compgen -G "$name.*" | grep -v '\.expect$')
 		if bounded cp "$archive" "$MNT/images/bad:1" 2>"$SANDBOX/work/cp"; then
@@ -276,8 +279,10 @@ list_images() {
 			[ "$want" != OK ] || fail "$archive: $(cat "$MNT/error")"
 			grep -q "$(errno_text "$want")" "$SANDBOX/work/cp" ||
 				fail "$archive: not $want but $(cat "$SANDBOX/work/cp")"
-			[[ $(cat "$MNT/error") == "error: import: "*"$sentence" ]] ||
-				fail "$archive: $(cat "$MNT/error")"
+			# A sentence has a length at which it is cut.
+			said=$(cat "$MNT/error")
+			[[ "error: import: $sentence" == "${said%...}"* ]] ||
+				fail "$archive: $said"
 		fi
 		[ ! -e "$MNT/images/bad:1" ] || fail "$archive left its name"
 	done
@@ -286,46 +291,55 @@ list_images() {
 	rmdir "$SANDBOX/outside"
 }
 
-@test "an empty file, or one of zeros, is no image" {
+@test "an empty file is no image, nor are random bytes" {
 	: >"$SANDBOX/work/empty"
-	bounded cp "$SANDBOX/work/empty" "$MNT/images/e:1" || :
-	[ ! -e "$MNT/images/e:1" ]
-	: >"$MNT/images/e:1" || :
-	[ ! -e "$MNT/images/e:1" ]
-	run -1 bounded dd if=/dev/urandom of="$MNT/images/e:1" bs=64k count=16 status=none
-	[ ! -e "$MNT/images/e:1" ]
+	# Who closes without a byte is not told: a shell closes so before it writes.
+	bounded cp "$SANDBOX/work/empty" "$MNT/images/e:1"
+	eventually test ! -e "$MNT/images/e:1"
+	: >"$MNT/images/e:2"
+	eventually test ! -e "$MNT/images/e:2"
+	run -1 bounded dd if=/dev/urandom of="$MNT/images/e:3" bs=64k count=16 status=none
+	[ ! -e "$MNT/images/e:3" ]
+	# Zeros are a tar archive's end: an image without a file.
+	bounded dd if=/dev/zero of="$MNT/images/e:4" bs=64k count=16 status=none
+	expect_equal "$(ls "$MNT/images/e:4/rootfs/")" ""
+	rm "$MNT/images/e:4"
 }
 
 @test "an import whose writer is killed leaves nothing" {
-	local pid
-	for ((i = 0; i < 5; i++)); do
-		(
-			head -c 300000 "$SANDBOX/demo.tar.gz"
-			exec sleep 1000
-		) | cat >"$MNT/images/torn:1" 3>&- &
-		pid=$!
-		eventually test -e "$MNT/images/torn:1"
-		kill -KILL "$pid"
-		wait "$pid" || :
+	local writer feeder i
+	mkfifo "$SANDBOX/work/feed"
+	for i in {1..5}; do
+		bounded cat "$SANDBOX/work/feed" >"$MNT/images/torn:1" 3>&- &
+		writer=$!
+		exec {feeder}>"$SANDBOX/work/feed"
+		head -c 300000 "$SANDBOX/demo.tar.gz" >&"$feeder"
+		[ -e "$MNT/images/torn:1" ]
+		kill -KILL "$writer" $(pgrep -P "$writer")
+		wait "$writer" || :
+		exec {feeder}>&-
 		eventually test ! -e "$MNT/images/torn:1"
 	done
-	kill $(jobs -p) 2>/dev/null || :
-	pkill -KILL -P $$ sleep || :
+	rm "$SANDBOX/work/feed"
 	eventually is_as_before
 	cp "$SANDBOX/demo.tar.gz" "$MNT/images/torn:1"
 	rm "$MNT/images/torn:1"
 }
 
 @test "of two imports to one name the first has it" {
-	local fd
-	exec {fd}>"$MNT/images/two:1"
-	head -c 100000 "$SANDBOX/demo.tar.gz" >&"$fd"
+	local feeder pid
+	mkfifo "$SANDBOX/work/feed"
+	cat "$SANDBOX/work/feed" >"$MNT/images/two:1" 3>&- &
+	pid=$!
+	exec {feeder}>"$SANDBOX/work/feed"
+	head -c 100000 "$SANDBOX/demo.tar.gz" >&"$feeder"
 	expect_errno EEXIST create "$MNT/images/two:1"
-	run -1 cp "$SANDBOX/demo.tar.gz" "$MNT/images/two:1"
-	tail -c +100001 "$SANDBOX/demo.tar.gz" >&"$fd"
-	exec {fd}>&-
-	eventually test -L "$MNT/images/two:1"
-	expect_equal "$(readlink "$MNT/images/two:1")" "$(readlink "$MNT/images/$IMAGE")"
+	run -1 cp --remove-destination "$SANDBOX/demo.tar.gz" "$MNT/images/two:1"
+	tail -c +100001 "$SANDBOX/demo.tar.gz" >&"$feeder"
+	exec {feeder}>&-
+	wait "$pid"
+	rm "$SANDBOX/work/feed"
+	cmp "$MNT/images/two:1/rootfs/bin/busybox" "$MNT/images/$IMAGE/rootfs/bin/busybox"
 	run -1 cp "$SANDBOX/demo.tar.gz" "$MNT/images/two:1"
 	rm "$MNT/images/two:1"
 }
@@ -416,13 +430,14 @@ of=/dev/stdout; } <'$SANDBOX/demo.tar.gz' >'$MNT/images/back:1'"
 	mount_stop
 	cp "$ROOT/images/refs.json" "$SANDBOX/work/refs.json"
 	echo '{"torn' >"$ROOT/images/refs.json"
-	if mount_start 2>"$SANDBOX/work/said"; then
-		# It serves: containers are there, and nothing removed the images.
-		ls "$MNT/images" >/dev/null || :
-		mount_stop
-	else
-		expect_match "$(cat "$SANDBOX/work/said")" refs.json
-	fi
+	run -1 "$BUILD_DIR/containerfs" --root "$ROOT" --run "$RUN" "$MNT"
+	expect_match "$output" 'refs\.json.* is damaged .*; put a good copy in its place'
+	! is_mounted
+	rm "$ROOT/images/refs.json"
+	mkdir "$ROOT/images/refs.json"
+	run -1 "$BUILD_DIR/containerfs" --root "$ROOT" --run "$RUN" "$MNT"
+	expect_match "$output" 'refs\.json'
+	rmdir "$ROOT/images/refs.json"
 	cp "$SANDBOX/work/refs.json" "$ROOT/images/refs.json"
 	mount_start
 	expect_equal "$(run_container web echo fine && wait_exit web)" 0

@@ -132,17 +132,17 @@ same_as_then() {
 }
 
 @test "a log: the container waits, and nothing is lost when there is room" {
-	run_container writer sh -c 'seq 1 6000000; echo end'
+	run_container writer sh -c 'seq 1 7000000; echo end'
 	eventually is_full
 	# It waits, and everything else answers.
 	expect_equal "$(field "$MNT/containers/writer/status" State)" running
-	head -c 1000 "$MNT/containers/writer/logs" | cmp - <(seq 1 6000000 | head -c 1000)
+	head -c 1000 "$MNT/containers/writer/logs" | cmp - <(seq 1 7000000 | head -c 1000)
 	ls -l "$MNT/containers" >/dev/null
 	sleep 0.3
 	expect_equal "$(field "$MNT/containers/writer/status" State)" running
-	mount -o remount,size=96m "$ROOT"
+	mount -o remount,size=128m "$ROOT"
 	expect_equal "$(wait_exit writer)" 0
-	cmp "$MNT/containers/writer/logs" <(seq 1 6000000; echo end)
+	cmp "$MNT/containers/writer/logs" <(seq 1 7000000; echo end)
 	ctl 'rm writer'
 	eventually has_shrunk
 	mount -o remount,size=48m "$ROOT"
@@ -153,13 +153,13 @@ has_shrunk() {
 }
 
 @test "a log: the engine may be killed meanwhile" {
-	run_container writer sh -c 'seq 1 6000000; echo end'
+	run_container writer sh -c 'seq 1 7000000; echo end'
 	eventually is_full
 	kill_engine
 	expect_equal "$(field "$MNT/containers/writer/status" State)" running
-	mount -o remount,size=96m "$ROOT"
+	mount -o remount,size=128m "$ROOT"
 	expect_equal "$(wait_exit writer)" 0
-	cmp "$MNT/containers/writer/logs" <(seq 1 6000000; echo end)
+	cmp "$MNT/containers/writer/logs" <(seq 1 7000000; echo end)
 	ctl 'rm writer'
 	eventually has_shrunk
 	mount -o remount,size=48m "$ROOT"

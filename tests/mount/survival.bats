@@ -763,7 +763,7 @@ check_all_kinds() {
 	kill -STOP "$holder"
 	kill -TERM "$holder"
 	mount_start 3>&- &
-	eventually is_locking "$!"
+	eventually is_waiting_for_lock
 	kill -CONT "$holder"
 	wait "$!"
 	echo 0 >"$SANDBOX/kills"
@@ -772,15 +772,15 @@ check_all_kinds() {
 	rm -rf "$SANDBOX/work"/*
 }
 
-# A child of the process has the lock's file open.
-is_locking() {
-	local pid
-	for pid in $(pgrep -P "$1" containerfs); do
+# A third process, besides holder and engine, has the lock's file open.
+is_waiting_for_lock() {
+	local pid count=0
+	for pid in $(pgrep -x containerfs); do
 		if find "/proc/$pid/fd" -lname "$ROOT/lock" 2>/dev/null | grep -q .; then
-			return 0
+			count=$((count + 1))
 		fi
 	done
-	return 1
+	[ "$count" -ge 3 ]
 }
 
 # --- sweeping ------------------------------------------------------------------------------------
@@ -790,7 +790,7 @@ ID=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 @test "half-made things are swept at start" {
 	local group groups=()
 	run_cat web
-	take_snapshot | sort >"$SANDBOX/work/before"
+	take_snapshot | grep -v "/state\.json " | sort >"$SANDBOX/work/before"
 	end_mount
 	mkdir -p "$ROOT/containers/.new-$ID" "$ROOT/containers/.trash-$ID/upper/a" \
 		"$ROOT/images/tmp/half/rootfs" "$RUN/${ID:0:12}" "$RUN/rootfs/$ID"
@@ -812,13 +812,13 @@ ID=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 	for group in "${groups[@]}"; do
 		eventually test ! -e "$group"
 	done
-	eventually is_as_described
+	eventually is_as_described || diff "$SANDBOX/work/before" "$SANDBOX/work/after"
 	expect_equal "$(ls "$MNT/containers")" web
 	rm "$SANDBOX/work/before" "$SANDBOX/work/after"
 }
 
 is_as_described() {
-	take_snapshot | sort >"$SANDBOX/work/after"
+	take_snapshot | grep -v "/state\.json " | sort >"$SANDBOX/work/after"
 	cmp -s "$SANDBOX/work/before" "$SANDBOX/work/after"
 }
 
@@ -840,8 +840,8 @@ damage() {
 	id=$(get_id web)
 	[ "$name" = web ] || name=${id:0:12}
 	case $text in
-	none) rm "$ROOT/containers/$id/$file" ;;
-	dir) rm "$ROOT/containers/$id/$file" && mkdir "$ROOT/containers/$id/$file" ;;
+	none) rm -f "$ROOT/containers/$id/$file" ;;
+	dir) rm -f "$ROOT/containers/$id/$file" && mkdir "$ROOT/containers/$id/$file" ;;
 	*) printf '%s' "$text" >"$ROOT/containers/$id/$file" ;;
 	esac
 	rm -f "$RUN/${id:0:12}/$file"
@@ -849,7 +849,7 @@ damage() {
 	expect_equal "$(ls "$MNT/containers")" "$name"
 	expect_equal "$(field "$MNT/containers/$name/status" State)" exited
 	expect_match "$(field "$MNT/containers/$name/status" Error)" "$3"
-	expect_errno EIO write "$MNT/ctl" "start $name" || :
+	expect_match "$("$TRY" write "$MNT/ctl" "start $name")" '^E[A-Z]+$'
 	rmdir "$MNT/containers/$name"
 	expect_equal "$(ls "$MNT/containers")" ''
 }
@@ -878,8 +878,15 @@ damage() {
 	kill_engine
 	expect_equal "$(field "$MNT/containers/web/status" State)" exited
 	expect_match "$(field "$MNT/containers/web/status" Error)" 'config\.json'
+	# It runs on, and when the file is well again it is found.
 	kill -0 "$pid"
-	ctl 'rm -f web'
+	echo '{"Image": "demo:1", "Cmd": ["cat"], "OpenStdin": true}' >"$ROOT/containers/$id/config.json"
+	kill_engine
+	expect_equal "$(field "$MNT/containers/web/status" State)" running
+	expect_equal "$(field "$MNT/containers/web/status" Pid)" "$pid"
+	echo '{' >"$ROOT/containers/$id/config.json"
+	kill_engine
+	ctl 'rm web'
 	eventually gone "$pid"
 }
 
@@ -895,24 +902,18 @@ damage() {
 		"Error:	meta.json: the name 'web' is taken"
 }
 
-@test "a damaged list of images does not keep containerfs from starting" {
+@test "with a damaged list of images it does not start, and says so; containers run on" {
 	run_cat web
 	cp "$ROOT/images/refs.json" "$SANDBOX/work/refs.json"
 	end_mount
 	echo '{' >"$ROOT/images/refs.json"
-	status=0
-	mount_start 2>"$SANDBOX/work/said" || status=$?
-	if [ "$status" != 0 ]; then
-		expect_match "$(cat "$SANDBOX/work/said")" 'refs\.json'
-	else
-		expect_equal "$(field "$MNT/containers/web/status" State)" running
-		end_mount
-	fi
+	run -1 containerfs --root "$ROOT" --run "$RUN" "$MNT"
+	expect_match "$output" '^containerfs: .*images/refs\.json is damaged .*line 2'
 	cp "$SANDBOX/work/refs.json" "$ROOT/images/refs.json"
 	mount_start
 	expect_match "$(ls "$MNT/images")" "$IMAGE"
 	expect_equal "$(field "$MNT/containers/web/status" State)" running
-	rm "$SANDBOX/work/refs.json" "$SANDBOX/work/said"
+	rm "$SANDBOX/work/refs.json"
 }
 
 # --- other ways to mount ---------------------------------------------------------------------------------

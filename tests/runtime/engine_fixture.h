@@ -199,6 +199,8 @@ static inline size_t count_cgroups(const struct fixture *f)
 	for (; ids[count]; count++)
 		free(ids[count]);
 	free(ids);
+	if (!f->engine)
+		cgroup_host_sweep(host); /* what looking has made */
 	cgroup_host_free(host);
 	return count;
 }

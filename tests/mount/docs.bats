@@ -1,0 +1,138 @@
+# The examples of the documents do what they say: the README's session, those of the man pages, and
+# tools/quickstart on this build.
+
+load lib
+
+setup_file() {
+	sandbox_start
+	import_demo
+}
+
+setup() {
+	look_before
+	cd "$BATS_TEST_TMPDIR" || return
+	cp "$SANDBOX/demo.tar.gz" rootfs.tar.gz
+	echo '<p>hello' | tee x >index.html
+}
+
+teardown() {
+	look_after
+}
+
+teardown_file() {
+	sandbox_end
+}
+
+# The blocks of code of a file, those with a line that matches: lines between fences.
+blocks() {
+	awk -v want="$2" '
+		/^[ \t]*```/ {
+			if (inside && text ~ want)
+				printf "%s", text
+			inside = !inside
+			text = ""
+			next
+		}
+		inside { sub(/^\t/, ""); text = text $0 "\n" }' "$TOP/$1"
+}
+
+# Each line by a shell of its own session, as a user has it; MNT and /cf are this mount. What waits
+# for ever is cut short. The first line that fails, but one that says so, ends it.
+play() {
+	local line
+	sed -e "s|\<MNT/|$MNT/|g" -e 's/^tail -f/timeout 1 &/' \
+		-e "s|\([ =]\)/cf/|\1$MNT/|g" -e "s|\([ =]\)containers/|\1$MNT/containers/|g" |
+		while IFS= read -r line; do
+			echo "\$ $line"
+			bounded bash -c "$line" </dev/null 2>&1 || echo "($?)"
+		done
+}
+
+@test "README: a session" {
+	local said
+	said=$(blocks README.md 'rootfs.tar.gz' | sed 's/demo:1/doc:1/' | play)
+	echo "$said"
+	cfs rmi doc:1
+	expect_match "$said" 'State:[[:space:]]running'
+	expect_match "$said" 'write error: No such file or directory'
+	expect_match "$said" '# error: start: no such container: nope
+error: start: no such container: nope$'
+	# tail is cut short, and the start fails; nothing else does.
+	expect_equal "$(grep -o '^([0-9]*)$' <<<"$said" | tr '\n' ' ')" '(124) (1) '
+	expect_equal "$(ls "$MNT/containers")" ''
+}
+
+@test "README: the command line" {
+	local said
+	said=$(blocks README.md 'cfs run --rm' | play)
+	echo "$said"
+	expect_match "$said" 'out
+err
+\(3\)'
+	expect_match "$said" 'Up .* web'
+	expect_equal "$(grep -c '^([0-9]*)$' <<<"$said")" 1
+}
+
+@test "cfs(1)" {
+	local said
+	run_container web sh -c 'echo one; echo two'
+	said=$(blocks docs/cfs.1.scd 'cfs run' | play)
+	echo "$said"
+	expect_match "$said" 'out
+err
+\(3\)'
+	expect_match "$said" './index.html'
+	expect_match "$said" 'one
+two'
+	expect_equal "$(grep -c '^([0-9]*)$' <<<"$said")" 1
+}
+
+@test "containerfs(5): a setting, a wait for a line, a reply" {
+	local said
+	run_container web sh -c 'echo ready; sleep 1000'
+	said=$(blocks docs/containerfs.5.scd '^echo .*Memory|^grep -qm1' | play)
+	echo "$said"
+	expect_equal "$(grep -c '^([0-9]*)$' <<<"$said")" 0
+	expect_match "$(cat "$MNT/containers/web/config")" '"Memory": 268435456'
+	cfs rm -f web
+	said=$(blocks docs/containerfs.5.scd 'exec 3<>|start nope' | play)
+	echo "$said"
+	expect_match "$said" '[0-9a-f]{64}'
+	expect_match "$said" 'error: start: no such container: nope$'
+}
+
+@test "containerfs(5): file operations" {
+	local said id
+	cp rootfs.tar.gz "$MNT/images/new:1"
+	id=$(basename "$(readlink "$MNT/images/new:1")")
+	said=$(cd "$MNT" && blocks docs/containerfs.5.scd '^mkdir containers/web' |
+		grep -v 'rmdir images' | sed -e 's/    .*//' -e "s|sha256/ID|sha256/$id|" \
+		-e "s|cp rootfs|cp $BATS_TEST_TMPDIR/rootfs|" -e "s|^rmdir containers/web|& \&\& mkdir containers/a|" |
+		(cd "$MNT" && while IFS= read -r line; do
+			echo "\$ $line"
+			bounded bash -c "$line" 2>&1 || echo "($?)"
+		done))
+	echo "$said"
+	# ln -sT meets the tag that cp has made, which the page says, and cp put the archive under it.
+	expect_equal "$(grep -o '^([0-9]*)$' <<<"$said" | tr '\n' ' ')" '(1) '
+	expect_match "$said" 'File exists'
+	cfs rm b
+	cfs rmi new:1
+	find "$MNT/images/sha256" -mindepth 1 -maxdepth 1 | while read -r image; do
+		[ -s "$image/tags" ] || rmdir "$image"
+	done
+}
+
+@test "tools/busybox-image and quickstart: every line that it shows works" {
+	local said
+	# Its lines on this mount, without what it installs and builds.
+	said=$(sed -n '/^show_all 3<</,/^TEXT$/p' "$TOP/tools/quickstart" | sed -e '1d' -e '$d' -e '/^#/d' \
+		-e 's|\$work/x|x|' -e '/^kill -9/d' -e 's/echo stop >/echo stop 1 >/' | play)
+	echo "$said"
+	expect_match "$said" 'tick 0'
+	expect_match "$said" '<p>hello'
+	expect_match "$said" 'out
+err
+3'
+	expect_equal "$(grep -c '^([0-9]*)$' <<<"$said")" 0
+}
