@@ -104,6 +104,20 @@ bool caller_has_open(pid_t tid, const char *mnt, uint64_t ino)
 	return false;
 }
 
+bool caller_is_open_anywhere(const char *mnt, uint64_t ino)
+{
+	auto_dir DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	uint64_t pid;
+
+	while (dir && (entry = readdir(dir))) {
+		if (num_parse_u64(entry->d_name, 1, INT32_MAX, &pid) == 0 &&
+		    caller_has_open((pid_t)pid, mnt, ino))
+			return true;
+	}
+	return false;
+}
+
 static uint64_t get_mask(const char *status, const char *key)
 {
 	const char *at = strstr(status, key);

@@ -21,6 +21,8 @@ void caller_read(pid_t tid, uid_t uid, struct caller *ret);
  * duplicate and close descriptors as they like; what counts is the last one. Source: proc_pid_fdinfo(5), ino
  * (Linux 5.19). False when it cannot be looked into. */
 bool caller_has_open(pid_t tid, const char *mnt, uint64_t ino);
+/* Has any process? It looks at all of them: for a worker thread, and for what is rare. */
+bool caller_is_open_anywhere(const char *mnt, uint64_t ino);
 
 /* Which signals end a wait? */
 enum caller_signals {

@@ -13,31 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct changes {
-	struct fs *fs;
-};
-
-struct changes *changes_new(struct fs *fs)
-{
-	struct changes *changes = calloc(1, sizeof(*changes));
-
-	if (changes)
-		changes->fs = fs;
-	return changes;
-}
-
-void changes_free(struct changes *changes)
-{
-	free(changes);
-}
-
 /* Note the name (NULL: removed), and have another one that the kernel may know forgotten. */
 static void note_name(struct fs *fs, uint64_t key, const char *name)
 {
-	auto_free char *old = NULL;
+	auto_free char *old = kept_dup(fs->kept, KEPT_NAMES | key);
 
-	if (kept_put(fs->kept, KEPT_NAMES | key, name, name ? strlen(name) : 0, &old))
+	/* In this order: an engine that is killed in between leaves too much to do, not too little. */
+	if (old && (!name || strcmp(old, name) != 0))
 		invalidate_entry(fs->invalidator, node_make(NODE_CONTAINERS, 0, 0), old);
+	kept_put(fs->kept, KEPT_NAMES | key, name, name ? strlen(name) : 0, NULL);
 }
 
 struct name_list {
@@ -88,6 +72,8 @@ void changes_on_container(void *arg, uint64_t key)
 
 	if (fs->invalidator) {
 		note_name(fs, key, view ? view->name : NULL);
+		if (!view)
+			nodes_drop_removed(fs->nodes);
 		/* Its times; no lock of the kernel's is taken for attributes alone. */
 		fuse_lowlevel_notify_inval_inode(channel_get_session(fs->channel),
 						 node_make(NODE_CONTAINER, key, 0), -1, 0);
@@ -107,7 +93,7 @@ static void invalidate_tag(struct fs *fs, const char *name)
 
 		if (len >= sizeof(folder))
 			return;
-		memcpy(folder, name, len);
+		memmove(folder, name, len); /* the name may be the folder of the round before */
 		folder[len] = '\0';
 		invalidate_entry(fs->invalidator, node_make(NODE_FOLDER, node_hash_name(folder), 0),
 				 slash + 1);

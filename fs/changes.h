@@ -5,11 +5,6 @@
 
 #include "fs/fs.h"
 
-struct changes;
-
-struct changes *changes_new(struct fs *fs);
-void changes_free(struct changes *changes);
-
 /* Have the kernel forget the names of containers that went, or were renamed, around the death of the
  * engine before. Before the first request, when the invalidator is there. */
 void changes_take_over(struct fs *fs);

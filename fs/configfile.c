@@ -118,8 +118,14 @@ void configfile_flush(fuse_req_t req, struct handle *handle)
 {
 	struct error err = ERROR_INIT;
 
+	/* Another process writes on: its close is the end. */
+	if (atomic_exchange(&handle->at_work, true)) {
+		fuse_reply_err(req, 0);
+		return;
+	}
 	strbuf_reset(&handle->pending);
 	handle_save(handle);
+	atomic_store(&handle->at_work, false);
 	error_set(&err, EINVAL, "config: the JSON object is not complete at its end");
 	fs_reply_error(req, &err);
 }

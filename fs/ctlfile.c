@@ -25,7 +25,23 @@ static uint64_t get_session_key(const struct handle *handle)
 
 static void get_info(void *arg, struct render_info *ret)
 {
-	text_get_info(arg, ret);
+	const struct work *work = arg;
+
+	text_get_info(work->fs, ret);
+}
+
+/* A pread of another thread sees the replies so far, where the whole one will lie. */
+static void show_progress(void *arg)
+{
+	struct work *work = arg;
+	struct handle *handle = work->handle;
+	struct node_text *text = NULL;
+
+	if (work->data && (handle->head->open_flags & O_ACCMODE) == O_RDWR)
+		text = nodes_put_reply(work->fs->nodes, handle->head->node, handle->reply.data,
+				       handle->reply.len, work->offset + work->len);
+	if (text)
+		handle_set_text(handle, text);
 }
 
 static int perform_command(struct work *work, const struct command *command)
@@ -37,7 +53,8 @@ static int perform_command(struct work *work, const struct command *command)
 		.ticket = &work->ticket,
 		.container = handle->container,
 		.get_info = get_info,
-		.arg = work->fs,
+		.show_progress = show_progress,
+		.arg = work,
 	};
 	int r;
 
@@ -199,8 +216,9 @@ static void run_write(struct work *work)
 	strbuf_append(&text, handle->pending.data, handle->pending.len);
 	strbuf_append(&text, work->data, work->len);
 	/* The replies of the commands that a former engine did are kept; of a new write there are none. */
-	if (handle->reply.len > work->record->reply_len)
-		handle->reply.len = work->record->reply_len;
+	if (work->record->reply_len == 0)
+		strbuf_reset(&handle->reply);
+	strbuf_truncate(&handle->reply, work->record->reply_len);
 	r = strbuf_check(&text, &work->err);
 	if (r == 0)
 		r = run_text(work, strbuf_get_str(&text), text.len, at_end, &keep);

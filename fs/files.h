@@ -30,6 +30,10 @@ void importfile_write(fuse_req_t req, struct handle *handle, const char *bytes, 
 void importfile_truncate(fuse_req_t req, struct handle *handle, uint64_t size);
 /* Who wrote last has closed: the image is judged. */
 void importfile_flush(fuse_req_t req, struct handle *handle);
+/* Has nothing been written to it, and is this its creator's thread? Then its close is answered by
+ * importfile_flush_empty: -EINVAL when it was the last. */
+bool importfile_is_untouched(struct handle *handle, pid_t tid);
+void importfile_flush_empty(fuse_req_t req, struct handle *handle, uint64_t owner);
 void importfile_release(struct handle *handle);
 
 /* --- follow, attach, wait, events (fs/stream.c) --- */
@@ -37,7 +41,8 @@ void importfile_release(struct handle *handle);
 int stream_open(struct handle *handle, struct error *err);
 /* Make again what a former engine had of it. */
 void stream_restore(struct handle *handle);
-void stream_read(fuse_req_t req, struct handle *handle, size_t size, uint64_t offset);
+void stream_read(fuse_req_t req, struct handle *handle, size_t size, uint64_t offset,
+		 bool nonblocking);
 void stream_release(struct handle *handle);
 /* Would a read be answered at once? Also for logs. */
 bool stream_is_ready(struct handle *handle);

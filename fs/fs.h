@@ -14,7 +14,6 @@
 #include "graph/graph.h"
 #include "runtime/engine.h"
 
-struct changes;
 struct handles;
 struct imports;
 struct inputs;
@@ -23,6 +22,7 @@ struct kept;
 struct logwatch;
 struct nodes;
 struct requests;
+struct teller;
 struct templinks;
 
 /* Everything is set before the first request is read and constant afterwards; what changes lies in
@@ -44,7 +44,7 @@ struct fs {
 	struct inputs *inputs;     /* writers of stdin, in line */
 	struct imports *imports;   /* images being written */
 	struct templinks *templinks;
-	struct changes *changes;
+	struct teller *teller;
 	struct invalidator *invalidator;
 	struct kept *kept; /* names, for the next engine */
 };

@@ -16,6 +16,8 @@ struct handle_head {
 		cursor; /* attach, events: where the next read begins; logs, follow: where the last one ended */
 	uint64_t read_number; /* attach, events: the last read that moved the cursor, ... */
 	uint64_t read_from;   /* ... and from where: sent again, it gets the same bytes */
+	uint64_t read_offset; /* events: what the kernel calls that place, */
+	uint64_t read_len;    /* and how far that read went */
 	uint64_t poll_kh;
 	uint64_t open_number;  /* the request that opened it, set last: 0 is one half opened */
 	uint64_t write_number; /* the last write whose effect on this head is complete */
@@ -38,11 +40,14 @@ struct handle {
 	struct container *container; /* files of a container; NULL when it has gone */
 	struct node_text *text;      /* what reads give; replaced under lock (ctl) */
 	struct logview *log;         /* follow, attach */
-	struct strbuf pending; /* ctl, config: only the thread that works on a write touches it */
-	struct strbuf reply;   /* ctl: likewise; directories: the listing */
-	struct import *import; /* fs/importfile.h */
-	char *import_path;     /* its full name */
+	atomic_bool
+		at_work; /* a write or close is under way: pending, reply and import are its own */
+	struct strbuf pending;     /* ctl, config */
+	struct strbuf reply;       /* ctl: likewise; directories: the listing */
+	struct import *import;     /* fs/importfile.h */
+	char *import_path;         /* its full name */
 	struct error import_error; /* why it failed */
+	pid_t import_tid;          /* the thread that created it */
 	atomic_bool released;
 	bool watching;        /* counted in fs->logwatch */
 	pthread_mutex_t lock; /* guards text, import, and of head what reads and polls change */

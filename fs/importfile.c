@@ -1,7 +1,8 @@
 /* Files created under images/: what is written becomes an image when its writer closes.
  *
- * A FLUSH before data means nothing (shells close the descriptor that they duplicated); the one that
- * judges comes from the process that wrote last. Who closes without having written leaves nothing.
+ * The FLUSH that judges comes from the process that wrote last. One before data means nothing (shells
+ * close the descriptor that they duplicated), unless it is the creator's and nobody has the file
+ * open any more: that was an empty archive. Who closes without having written leaves nothing.
  * An import lives in the engine only: a later one answers EIO and the store's sweep removes the rest.
  */
 #include "fs/files.h"
@@ -148,15 +149,24 @@ static void answer_create(struct work *work, int result)
 {
 	struct fuse_file_info fi = { .direct_io = 1 };
 	struct fuse_entry_param entry = { 0 };
+	int r;
 
 	(void)result;
-	if (!work->handle || ops_fill_entry(work->fs, work->handle->head->node, &work->caller,
-					    &entry, &work->err) < 0) {
+	if (!work->handle) {
 		fuse_reply_err(work->req, EIO);
 		return;
 	}
+	r = ops_fill_entry(work->fs, work->handle->head->node, &work->caller, &entry, NULL);
 	fi.fh = handle_get_fh(work->handle);
-	fuse_reply_create(work->req, &entry, &fi);
+	if (r < 0)
+		fuse_reply_err(work->req, EIO);
+	else
+		r = fuse_reply_create(work->req, &entry, &fi);
+	/* Nobody has it open: no RELEASE will come. */
+	if (r < 0) {
+		importfile_release(work->handle);
+		handle_release(work->handle);
+	}
 }
 
 /* What a former engine opened for this request is not written by anybody. */
@@ -186,6 +196,8 @@ static void run_create(struct work *work)
 			       &work->err);
 		if (r == 0)
 			r = begin(work, work->handle, path);
+		if (r == 0)
+			work->handle->import_tid = work->caller.tid;
 		if (r == 0)
 			handle_publish(handle_ref(work->handle), work->number);
 		else if (work->handle)
@@ -325,6 +337,39 @@ void importfile_flush(fuse_req_t req, struct handle *handle)
 {
 	work_start_file(req, handle, NULL, 0, 0, handle->head->write_owner, run_flush,
 			work_answer_ok);
+}
+
+/* Of a file without a byte the last close tells; RELEASE comes after close(2) has answered. */
+static void run_empty_flush(struct work *work)
+{
+	struct handle *handle = work->handle;
+	int r = 0;
+
+	if (handle->import && !handle->head->written &&
+	    !caller_is_open_anywhere(work->fs->options->mnt, node_get_ino(handle->head->node)))
+		r = error_set(&work->err, EINVAL,
+			      "import: the archive is empty: there are no bytes in it");
+	if (r < 0)
+		give_up(handle, &work->err); /* and the name is free again, before RELEASE */
+	work_done(work, r);
+}
+
+bool importfile_is_untouched(struct handle *handle, pid_t tid)
+{
+	bool is_untouched;
+
+	if (handle->row->class != FILE_IMPORT || handle->import_tid != tid ||
+	    atomic_load(&handle->at_work))
+		return false;
+	pthread_mutex_lock(&handle->lock);
+	is_untouched = handle->import && !handle->head->written;
+	pthread_mutex_unlock(&handle->lock);
+	return is_untouched;
+}
+
+void importfile_flush_empty(fuse_req_t req, struct handle *handle, uint64_t owner)
+{
+	work_start_file(req, handle, NULL, 0, 0, owner, run_empty_flush, work_answer_ok);
 }
 
 static void run_give_up(void *arg)

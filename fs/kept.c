@@ -145,6 +145,20 @@ bool kept_put(struct kept *kept, uint64_t number, const void *text, size_t len, 
 	return true;
 }
 
+char *kept_dup(struct kept *kept, uint64_t number)
+{
+	struct entry *entry = NULL;
+	char *text = NULL;
+	size_t len;
+
+	pthread_mutex_lock(&kept->lock);
+	HASH_FIND(hh, kept->table, &number, sizeof(number), entry);
+	if (entry)
+		text = read_text(kept, entry->slot, &len);
+	pthread_mutex_unlock(&kept->lock);
+	return text;
+}
+
 void kept_visit(struct kept *kept, uint64_t kind,
 		void (*fn)(void *arg, uint64_t number, const char *text, size_t len), void *arg)
 {

@@ -152,15 +152,16 @@ void logwatch_add(struct handle *handle)
 {
 	struct logwatch *watch = handle->fs->logwatch;
 	char path[64];
-	int wd;
+	int wd = 0;
 
-	if (handle->watching || !handle->container)
+	if (!handle->container)
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", container_get_dir_fd(handle->container));
 	/* Under the lock, for a directory has one watch only: another's end must not take it away. */
 	pthread_mutex_lock(&watch->lock);
-	wd = inotify_add_watch(watch->inotify_fd, path, IN_MODIFY | IN_CREATE | IN_ONLYDIR);
-	if (wd >= 0)
+	if (!handle->watching)
+		wd = inotify_add_watch(watch->inotify_fd, path, IN_MODIFY | IN_CREATE | IN_ONLYDIR);
+	if (!handle->watching && wd >= 0)
 		handle->watching = count_watch_locked(watch, wd, node_get_key(handle->head->node));
 	pthread_mutex_unlock(&watch->lock);
 	if (wd < 0)

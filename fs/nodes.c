@@ -317,3 +317,42 @@ void nodes_forget(struct nodes *nodes, uint64_t node)
 	node_text_unref(entry->text);
 	free(entry);
 }
+
+/* Whoever has it open has a reference. */
+static bool is_abandoned(const struct node_text *text)
+{
+	return text->container && atomic_load(&text->refs) == 1 &&
+	       container_is_removed(text->container);
+}
+
+void nodes_drop_removed(struct nodes *nodes)
+{
+	struct entry *entry, *next, *dropped = NULL;
+
+	pthread_mutex_lock(&nodes->lock);
+	HASH_ITER(hh, nodes->table, entry, next) {
+		if (!is_abandoned(entry->text))
+			continue;
+		HASH_DEL(nodes->table, entry);
+		HASH_ADD(hh, dropped, node, sizeof(entry->node), entry);
+	}
+	pthread_mutex_unlock(&nodes->lock);
+	HASH_ITER(hh, dropped, entry, next) {
+		HASH_DEL(dropped, entry);
+		node_text_unref(entry->text);
+		free(entry);
+	}
+}
+
+void nodes_drop_if_removed(struct nodes *nodes, uint64_t node)
+{
+	struct entry *entry = NULL;
+	bool dropped;
+
+	pthread_mutex_lock(&nodes->lock);
+	HASH_FIND(hh, nodes->table, &node, sizeof(node), entry);
+	dropped = entry && is_abandoned(entry->text);
+	pthread_mutex_unlock(&nodes->lock);
+	if (dropped)
+		nodes_forget(nodes, node);
+}

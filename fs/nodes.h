@@ -45,6 +45,11 @@ size_t node_text_read(const struct node_text *text, uint64_t offset, void *buf, 
 int nodes_stat(struct fs *fs, uint64_t node, const struct caller *caller, struct stat *ret,
 	       struct error *err);
 void nodes_forget(struct nodes *nodes, uint64_t node);
+/* Let go of logs of removed containers that nobody has open: the kernel keeps a name that was in use when
+ * its directory was invalidated, or was being looked up just then, until it wants the memory. */
+void nodes_drop_removed(struct nodes *nodes);
+/* The same for one node that was just looked up. */
+void nodes_drop_if_removed(struct nodes *nodes, uint64_t node);
 /* A number with a fresh serial and no text (streams, stdin, imports). */
 uint64_t nodes_number(struct nodes *nodes, uint64_t entry_node);
 

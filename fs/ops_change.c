@@ -83,7 +83,12 @@ static int make_folder(struct work *work)
 
 	if (r < 0)
 		return error_set_sys(&work->err, -r, "cannot make the folder '%s'", work->name);
-	return graph_make_folder(work->fs->graph, path, &work->err);
+	r = graph_make_folder(work->fs->graph, path, &work->err);
+	if (r == -EEXIST && work->ticket.resumed) {
+		error_clear(&work->err);
+		return 0;
+	}
+	return r;
 }
 
 static void run_mkdir(struct work *work)
@@ -223,17 +228,29 @@ void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 /* --- symlink: tag ------------------------------------------------------------------ */
 
+/* What follows a component "sha256"; NULL when there is none. */
+static const char *find_id(const char *target)
+{
+	const char *at = target;
+
+	while ((at = strstr(at, "sha256/"))) {
+		if (at == target || at[-1] == '/')
+			return at + strlen("sha256/");
+		at++;
+	}
+	return NULL;
+}
+
 /* The image that a link's target means: any name or path of one. What leads to images/ is left out, and of
  * the rest the part behind "sha256/" is an id. */
 static struct image *find_target(struct fs *fs, const char *target, struct error *err)
 {
-	const char *id = strstr(target, "sha256/");
+	const char *id = find_id(target);
 	const char *at = strstr(target, "/images/");
 	char digits[GRAPH_ID_SIZE];
 	size_t len;
 
 	if (id) {
-		id += strlen("sha256/");
 		len = strcspn(id, "/");
 		if (len >= sizeof(digits))
 			len = sizeof(digits) - 1;

@@ -66,7 +66,7 @@ static int reply_open(fuse_req_t req, struct handle *handle, struct fuse_file_in
 {
 	enum node_kind kind = handle->row->kind;
 
-	if (kind == NODE_C_ATTACH || kind == NODE_C_STDIN || kind == NODE_EVENTS)
+	if (kind == NODE_C_ATTACH || kind == NODE_C_STDIN)
 		return reply_stream(req, handle);
 	fi->fh = handle_get_fh(handle);
 	fi->direct_io = 1;
@@ -184,7 +184,7 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct 
 		read_log(req, handle, size, offset);
 		break;
 	case FILE_STREAM:
-		stream_read(req, handle, size, (uint64_t)offset);
+		stream_read(req, handle, size, (uint64_t)offset, fi->flags & O_NONBLOCK);
 		break;
 	default:
 		fuse_reply_err(req, EACCES);
@@ -224,13 +224,17 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off
 }
 
 /* A FLUSH is sent for each descriptor that is closed. The one that means the end of what is written comes
- * from the process that wrote last, when it has no other descriptor of the file left: shells duplicate
- * theirs for each command and close the copy. */
+ * from the process that wrote last, when it has no other descriptor of the file left (shells duplicate
+ * theirs for each command and close the copy) and nobody else is writing on it. */
 static bool is_end_of_input(fuse_req_t req, const struct handle *handle, uint64_t owner)
 {
 	bool has_input = handle->head->pending_len > 0 || handle->head->written;
+	/* A truncate names no owner: of an archive that is one hole its creator wrote last. */
+	bool is_writer =
+		handle->head->write_owner == owner ||
+		(handle->head->write_owner == 0 && handle->import_tid == fuse_req_ctx(req)->pid);
 
-	return has_input && handle->head->write_owner == owner &&
+	return has_input && is_writer && !atomic_load(&handle->at_work) &&
 	       !caller_has_open(fuse_req_ctx(req)->pid, handle->fs->options->mnt,
 				node_get_ino(handle->head->node));
 }
@@ -240,7 +244,9 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	AUTO(handle_unref) struct handle *handle = handle_get(fs_of(req), fi->fh);
 
 	(void)ino;
-	if (!handle || !is_end_of_input(req, handle, fi->lock_owner))
+	if (handle && importfile_is_untouched(handle, fuse_req_ctx(req)->pid))
+		importfile_flush_empty(req, handle, fi->lock_owner);
+	else if (!handle || !is_end_of_input(req, handle, fi->lock_owner))
 		fuse_reply_err(req, 0);
 	else if (handle->row->class == FILE_CTL)
 		ctlfile_flush(req, handle);

@@ -72,7 +72,12 @@ int ops_look_up(struct fs *fs, uint64_t parent, const char *name, const struct c
 		r = nodes_look_up(fs, found.node, caller, &node, err);
 	else if (row->class == FILE_STREAM || row->class == FILE_STDIN || row->class == FILE_IMPORT)
 		node = nodes_number(fs->nodes, found.node);
-	return r < 0 ? r : ops_fill_entry(fs, node, caller, ret, err);
+	if (r == 0)
+		r = ops_fill_entry(fs, node, caller, ret, err);
+	/* A node that the kernel is not given is not forgotten by it either. */
+	if (r < 0 && node != found.node)
+		nodes_forget(fs->nodes, node);
+	return r;
 }
 
 void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -87,8 +92,10 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	r = ops_look_up(fs, parent, name, &caller, &entry, &err);
 	if (r < 0)
 		fuse_reply_err(req, -r);
+	else if (fuse_reply_entry(req, &entry) == -ENOENT)
+		nodes_forget(fs->nodes, entry.ino);
 	else
-		fuse_reply_entry(req, &entry);
+		nodes_drop_if_removed(fs->nodes, entry.ino);
 }
 
 void ops_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)

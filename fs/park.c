@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define RECHECK_MS 50
+#define RECHECK_NS (50 * INT64_C(1000000))
+/* Logs that grow without a pause keep keys coming: between two looks at them this many requests are tried. */
+#define TRIES_MAX 1024
 
 struct park {
 	pthread_mutex_t lock; /* guards all below */
@@ -19,9 +21,9 @@ struct park {
 	struct parked *first;
 	uint64_t *keys; /* woken, not seen to */
 	size_t key_count, key_cap;
-	bool all_keys;        /* there was no memory to note a key: wake everybody */
-	bool again;           /* some request is woken or interrupted */
-	bool waiting_signals; /* an interrupt did not count yet */
+	bool all_keys;      /* there was no memory to note a key: wake everybody */
+	bool again;         /* some request is woken or interrupted */
+	int64_t recheck_ns; /* when interrupts that did not count are looked at again; 0: none */
 	bool stop;
 	pthread_t thread;
 	void (*on_wake)(void *arg, uint64_t key);
@@ -98,7 +100,8 @@ static void try_one_locked(struct park *park, struct parked *p)
 		p->interrupted = false; /* told once; a command under way ends by itself */
 	} else if (interrupted) {
 		p->resting = true;
-		park->waiting_signals = true;
+		if (!park->recheck_ns)
+			park->recheck_ns = clock_monotonic_ns() + RECHECK_NS;
 	}
 	pthread_cond_broadcast(&park->idle);
 	if (answered) {
@@ -110,7 +113,7 @@ static void try_one_locked(struct park *park, struct parked *p)
 
 static void recheck_signals_locked(struct park *park)
 {
-	park->waiting_signals = false;
+	park->recheck_ns = 0;
 	for (struct parked *p = park->first; p; p = p->next) {
 		park->again |= p->resting;
 		p->resting = false;
@@ -121,18 +124,13 @@ static void wait_for_work_locked(struct park *park)
 {
 	struct timespec until;
 
-	if (!park->waiting_signals) {
+	if (!park->recheck_ns) {
 		pthread_cond_wait(&park->work, &park->lock);
 		return;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += RECHECK_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
-	if (pthread_cond_timedwait(&park->work, &park->lock, &until) != 0)
-		recheck_signals_locked(park);
+	until.tv_sec = park->recheck_ns / 1000000000;
+	until.tv_nsec = park->recheck_ns % 1000000000;
+	pthread_cond_timedwait(&park->work, &park->lock, &until);
 }
 
 static void wake_keys_locked(struct park *park)
@@ -156,13 +154,19 @@ static void *run_waker(void *arg)
 {
 	struct park *park = arg;
 	struct parked *p;
+	unsigned tries = 0;
 
 	pthread_mutex_lock(&park->lock);
 	while (!park->stop) {
-		if (park->key_count || park->all_keys) {
+		/* By the clock, not by a quiet moment: a log that grows leaves none. */
+		if (park->recheck_ns && clock_monotonic_ns() >= park->recheck_ns)
+			recheck_signals_locked(park);
+		if ((park->key_count || park->all_keys) && (!park->again || tries >= TRIES_MAX)) {
 			wake_keys_locked(park);
+			tries = 0;
 		} else if (park->again) {
 			p = take_locked(park);
+			tries++;
 			if (p)
 				try_one_locked(park, p);
 			else
@@ -197,15 +201,24 @@ struct park *park_new(void (*on_wake)(void *arg, uint64_t key), void *arg)
 	return park;
 }
 
+void park_stop(struct park *park)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&park->lock);
+	stopped = park->stop;
+	park->stop = true;
+	pthread_cond_signal(&park->work);
+	pthread_mutex_unlock(&park->lock);
+	if (!stopped)
+		pthread_join(park->thread, NULL);
+}
+
 void park_free(struct park *park)
 {
 	if (!park)
 		return;
-	pthread_mutex_lock(&park->lock);
-	park->stop = true;
-	pthread_cond_signal(&park->work);
-	pthread_mutex_unlock(&park->lock);
-	pthread_join(park->thread, NULL);
+	park_stop(park);
 	while (park->first) {
 		struct parked *p = park->first;
 
@@ -221,8 +234,8 @@ void park_free(struct park *park)
 	free(park);
 }
 
-/* libfuse calls this under its request's lock, maybe from within the registration: by number, for the
- * parked itself may be gone when a late interrupt is delivered. */
+/* libfuse calls this under its request's lock, maybe from within the registration. Looked for in the list, for
+ * the parked may be gone when a late interrupt is delivered. */
 static void on_interrupt(fuse_req_t req, void *data)
 {
 	struct park *park = data;

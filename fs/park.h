@@ -39,7 +39,9 @@ struct parked {
 
 /* on_wake is called on the waker's thread for each key that was woken, before the parked are tried. */
 struct park *park_new(void (*on_wake)(void *arg, uint64_t key), void *arg);
-/* Stops the waker; what is still parked is dropped unanswered (the next engine gets it again). */
+/* End the waker: nobody is tried any more, the rest may go on being called. One thread; safe to repeat. */
+void park_stop(struct park *park);
+/* Stops it; what is still parked is dropped unanswered (the next engine gets it again). */
 void park_free(struct park *park);
 
 /* Take it in and try it once more at once, so that nothing that changed meanwhile is missed. */

@@ -141,6 +141,22 @@ static size_t find_begun(const struct job *job, const struct targets *targets)
 	return gone;
 }
 
+/* Before what may take long; the others are over before anybody looks. */
+static void show_progress(const struct job *job)
+{
+	switch (job->command->verb) {
+	case VERB_IMPORT:
+	case VERB_RESTART:
+	case VERB_STOP:
+	case VERB_WAIT:
+		if (job->context->show_progress)
+			job->context->show_progress(job->context->arg);
+		break;
+	default:
+		break;
+	}
+}
+
 /* One name; container NULL: it has gone, so its deed was done. */
 static int do_target(const struct job *job, struct container *c, size_t index, struct error *err)
 {
@@ -178,6 +194,7 @@ int perform_containers(const struct job *job, struct error *err)
 		if (i > begun) {
 			ticket->resumed = false;
 			ticket->note[0] = '\0';
+			show_progress(job);
 		}
 		ret = do_target(job, targets.containers[i], i, err);
 	}
@@ -204,8 +221,10 @@ int perform(const struct perform_context *context, const struct command *command
 	    struct strbuf *reply, struct error *err)
 {
 	struct job job = { .context = context, .command = command, .reply = reply };
-	int ret = deeds[command->verb](&job, err);
+	int ret;
 
+	show_progress(&job);
+	ret = deeds[command->verb](&job, err);
 	if (ret == 0)
 		ret = strbuf_check(reply, err);
 	return error_wrap(err, ret, "%s", verb_get_name(command->verb));

@@ -30,6 +30,8 @@ struct perform_context {
 	uint64_t mount_device;
 	/* Fills in what `info` shows. */
 	void (*get_info)(void *arg, struct render_info *ret);
+	/* A wait begins: what of the reply there is can be shown. May be NULL. */
+	void (*show_progress)(void *arg);
 	void *arg;
 };
 

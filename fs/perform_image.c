@@ -103,14 +103,33 @@ int perform_rmi(const struct job *job, struct error *err)
 	return ret;
 }
 
+/* The image that a tag points to, to compare only; NULL when there is no such tag. */
+static const struct image *find_tagged(struct graph *graph, const char *name)
+{
+	AUTO(graph_snapshot_unref) struct graph_snapshot *snapshot = graph_get_snapshot(graph);
+	char canonical[GRAPH_NAME_SIZE];
+	const struct tag *tag = NULL;
+
+	if (graph_parse_name(name, canonical, NULL) == 0)
+		tag = find_tag(snapshot, canonical);
+	return tag ? tag->image : NULL;
+}
+
 int perform_tag(const struct job *job, struct error *err)
 {
 	const struct command *command = job->command;
 	AUTO(image_unref)
 	struct image *image = graph_find_image(job->context->graph, command->image, err);
 
-	/* To do it again changes nothing, so a resumed one needs no care. */
 	if (!image)
 		return -err->code;
+	const struct image *tagged = find_tagged(job->context->graph, command->name);
+	if (perform_was_begun(job) && tagged == image)
+		return 0;
+	/* Only a free one is noted: what is taken when an engine resumes was made by the one before. */
+	if (!tagged)
+		ticket_note(job->context->ticket, "tag");
+	else if (tagged == image && !command->force)
+		return error_set(err, EEXIST, "tag '%s' is taken by this image", command->name);
 	return graph_tag(job->context->graph, image, command->name, command->force, err);
 }

@@ -12,6 +12,7 @@
 #include "fs/invalidate.h"
 #include "fs/kept.h"
 #include "fs/ops.h"
+#include "fs/teller.h"
 #include "fs/templink.h"
 #include "runtime/event.h"
 
@@ -107,9 +108,8 @@ static int make_parts(struct server *server, struct error *err)
 	fs->nodes = nodes_new();
 	fs->inputs = inputs_new();
 	fs->imports = imports_new();
-	fs->changes = changes_new(fs);
 	fs->park = park_new(changes_on_wake, fs);
-	if (!fs->workers || !fs->nodes || !fs->inputs || !fs->imports || !fs->changes || !fs->park)
+	if (!fs->workers || !fs->nodes || !fs->inputs || !fs->imports || !fs->park)
 		return error_set(err, ENOMEM, "no memory to serve the mount");
 	r = logwatch_new(fs, &fs->logwatch, err);
 	if (r == 0)
@@ -138,7 +138,7 @@ static int make_mount(struct server *server, struct error *err)
 
 	if (r < 0)
 		return r;
-	fs->invalidator = invalidator_new(fs->channel);
+	fs->invalidator = invalidator_new(fs->teller, fs->kept);
 	if (!fs->invalidator)
 		return error_set(err, ENOMEM, "no memory to serve the mount");
 	r = handles_open(fs, fs->memory->handles_fd, &fs->handles, err);
@@ -177,10 +177,10 @@ static void unmake(struct server *server)
 
 	if (fs->requests)
 		requests_cancel_all(fs->requests);
-	if (fs->workers)
-		workers_free(fs->workers);
-	park_free(fs->park);
-	fs->park = NULL;
+	/* The waker gives work to the workers, who take parked requests out; all below wake. */
+	if (fs->park)
+		park_stop(fs->park);
+	workers_free(fs->workers);
 	if (fs->engine)
 		engine_close(fs->engine);
 	if (fs->graph)
@@ -188,14 +188,15 @@ static void unmake(struct server *server)
 	if (fs->events)
 		events_close(fs->events);
 	logwatch_free(fs->logwatch);
+	park_free(fs->park);
 	if (fs->handles)
 		handles_close(fs->handles);
 	invalidator_free(fs->invalidator);
+	teller_free(fs->teller);
 	if (fs->channel)
 		channel_close(fs->channel);
 	requests_close(fs->requests);
 	sessions_close(fs->sessions);
-	changes_free(fs->changes);
 	templinks_free(fs->templinks);
 	kept_close(fs->kept);
 	imports_free(fs->imports);
@@ -288,7 +289,9 @@ int server_run(const struct server_options *options, const struct server_memory 
 	server.fs.memory = memory;
 	raise_file_limit();
 	block_signals(&server);
-	r = make(&server, err);
+	r = teller_start(memory->fuse_fd, &server.fs.teller, err);
+	if (r == 0)
+		r = make(&server, err);
 	if (r == 0)
 		r = serve(&server, err);
 	unmake(&server);

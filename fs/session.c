@@ -68,6 +68,11 @@ int sessions_open(int memory_fd, struct sessions **ret, struct error *err)
 	     i = slots_find_next(s->slots, i + 1)) {
 		struct session_head *head = slots_get_head(s->slots, i);
 
+		/* Killed before it was filled in: nobody's. */
+		if (head->age == 0) {
+			slots_free(s->slots, i);
+			continue;
+		}
 		if (head->age > s->age)
 			s->age = head->age;
 		add_entry(s, &head->id, i);

@@ -27,6 +27,7 @@ struct input {
 	bool is_parked;
 	bool waited;      /* it ran before: what ends the process now is the end of stdin */
 	bool interrupted; /* by a signal that came while it was being offered */
+	bool finished;    /* out of the queue: who took it out answers it, no signal does */
 };
 
 struct queue {
@@ -39,8 +40,9 @@ struct queue {
 };
 
 struct inputs {
-	pthread_mutex_t lock; /* guards the table, the queues and is_parked */
-	struct queue *table;  /* of containers with waiting input */
+	pthread_mutex_t
+		lock;        /* guards the table, the queues, and is_parked to finished of inputs */
+	struct queue *table; /* of containers with waiting input */
 };
 
 struct inputs *inputs_new(void)
@@ -165,6 +167,7 @@ static void finish_first(struct inputs *inputs, struct queue *queue, ssize_t res
 	pthread_mutex_lock(&inputs->lock);
 	input = queue->first;
 	queue->first = input->next;
+	input->finished = true;
 	was_parked = input->is_parked;
 	pthread_mutex_unlock(&inputs->lock);
 	if (was_parked)
@@ -235,6 +238,19 @@ static void pump(void *arg)
 	}
 }
 
+/* On the waker's thread the turn is only given away: who is finished with a parked input waits until the
+ * waker lets go of it. Without a thread the next wake-up tries again. */
+static void hand_on(struct queue *queue)
+{
+	struct inputs *inputs = queue->fs->inputs;
+
+	if (workers_submit(queue->fs->workers, pump, queue) == 0)
+		return;
+	pthread_mutex_lock(&inputs->lock);
+	queue->busy = false;
+	pthread_mutex_unlock(&inputs->lock);
+}
+
 /* Woken, because there may be room; or a signal. */
 static bool try_input(struct parked *parked, bool interrupted)
 {
@@ -249,7 +265,7 @@ static bool try_input(struct parked *parked, bool interrupted)
 	offered = queue->busy && queue->first == input;
 	queue->missed |= offered;
 	input->interrupted |= offered && interrupted;
-	leave = interrupted && !offered;
+	leave = interrupted && !offered && !input->finished;
 	if (leave)
 		remove_locked(queue, input);
 	go_on = !queue->busy && (leave || queue->first == input);
@@ -257,7 +273,7 @@ static bool try_input(struct parked *parked, bool interrupted)
 		queue->busy = true;
 	pthread_mutex_unlock(&inputs->lock);
 	if (go_on)
-		start_pump(queue);
+		hand_on(queue);
 	if (leave)
 		answer(input, input->taken > 0 ? (ssize_t)input->taken : -EINTR, &err);
 	return leave;

@@ -2,14 +2,14 @@
  * is made at once, later ones by the waker. What a stream is about (the run, where it began) is fixed at the open
  * and kept in the head.
  *
- * attach and events have no offset of their own in the kernel: their cursor moves with each answered
- * read. A read that is sent again because the engine died before its answer arrived gets the same bytes.
+ * attach has no offset of its own in the kernel, and events have no bytes before their open: their cursor
+ * moves with each answered read. A read that is sent again because the engine died before its answer
+ * arrived gets the same bytes.
  */
 #include "fs/files.h"
 
 #include "runtime/event.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,19 +180,44 @@ static ssize_t read_event_part(struct handle *handle, uint64_t *inout_cursor, ch
 	return (ssize_t)part;
 }
 
+/* Whole lines, or a part of the one that is too long for the reader. */
+static ssize_t read_events(struct handle *handle, uint64_t *inout_cursor, char *buf, size_t size)
+{
+	ssize_t got = -EMSGSIZE;
+
+	if (get_event_skip(*inout_cursor) == 0)
+		got = events_read(handle->fs->events, inout_cursor, buf, size);
+	return got == -EMSGSIZE ? read_event_part(handle, inout_cursor, buf, size) : got;
+}
+
+/* From the place where the last read began, but for its first `skip` bytes. */
+static ssize_t read_events_again(struct handle *handle, size_t skip, uint64_t *inout_cursor,
+				 char *buf, size_t size)
+{
+	auto_free char *all = malloc(skip + size);
+	ssize_t got = all ? read_events(handle, inout_cursor, all, skip + size) : -ENOMEM;
+
+	if (got <= (ssize_t)skip)
+		return got < 0 ? got : 0;
+	memcpy(buf, all + skip, (size_t)got - skip);
+	return got - (ssize_t)skip;
+}
+
+/* Events have no end to seek from, but who read too much may go back into what the last read gave, as
+ * head(1) does; and a read that is sent again begins where it did before. */
 static enum attempt attempt_events(struct handle *handle, struct stream_request *rq, char *buf,
 				   size_t *ret_len, struct error *err)
 {
-	uint64_t next = begin_cursor(handle, rq->number);
-	ssize_t got = -EMSGSIZE;
+	struct handle_head *head = handle->head;
+	bool again = rq->offset - head->read_offset < head->read_len;
+	size_t skip = again ? (size_t)(rq->offset - head->read_offset) : 0;
+	uint64_t next = again ? head->read_from : head->cursor;
+	ssize_t got;
 
 	*ret_len = 0;
 	if (rq->size == 0)
 		return ATTEMPT_DATA;
-	if (get_event_skip(next) == 0)
-		got = events_read(handle->fs->events, &next, buf, rq->size);
-	if (got == -EMSGSIZE)
-		got = read_event_part(handle, &next, buf, rq->size);
+	got = read_events_again(handle, skip, &next, buf, rq->size);
 	if (got < 0) {
 		error_set_sys(err, (int)-got, "cannot read the events");
 		return ATTEMPT_ERROR;
@@ -200,7 +225,14 @@ static enum attempt attempt_events(struct handle *handle, struct stream_request 
 	if (got == 0)
 		return ATTEMPT_WAIT;
 	*ret_len = (size_t)got;
-	move_cursor(handle, rq->number, next);
+	/* In this order, so that an engine that begins anew at any of these finds the one read or the other. */
+	if (!again) {
+		head->read_len = 0;
+		head->read_from = head->cursor;
+		head->read_offset = rq->offset;
+	}
+	head->read_len = skip + (uint64_t)got;
+	head->cursor = next;
 	return ATTEMPT_DATA;
 }
 
@@ -289,7 +321,8 @@ static uint64_t get_wake_key(const struct handle *handle)
 	return handle->row->kind == NODE_EVENTS ? PARK_EVENTS : node_get_key(handle->head->node);
 }
 
-void stream_read(fuse_req_t req, struct handle *handle, size_t size, uint64_t offset)
+void stream_read(fuse_req_t req, struct handle *handle, size_t size, uint64_t offset,
+		 bool nonblocking)
 {
 	struct stream_request *rq = calloc(1, sizeof(*rq));
 
@@ -313,7 +346,7 @@ void stream_read(fuse_req_t req, struct handle *handle, size_t size, uint64_t of
 	fs_read_caller(req, &rq->caller);
 	if (answer(rq))
 		drop_read(&rq->parked);
-	else if (handle->head->open_flags & O_NONBLOCK) {
+	else if (nonblocking) {
 		fuse_reply_err(req, EAGAIN);
 		drop_read(&rq->parked);
 	} else {

@@ -83,9 +83,13 @@ static void save_note(struct ticket *ticket)
 {
 	struct work *work = ticket->owner;
 
-	/* Emptied first: a note must never be taken for another command's. */
-	work->record->note[0] = '\0';
+	/* Emptied first: a note must never be taken for another command's. We can be killed in between, so the
+	 * compiler must not make one store of these. */
+	if (work->record->note_command != work->record->commands)
+		work->record->note[0] = '\0';
+	atomic_signal_fence(memory_order_seq_cst);
 	work->record->note_command = work->record->commands;
+	atomic_signal_fence(memory_order_seq_cst);
 	memcpy(work->record->note, ticket->note, sizeof(work->record->note));
 }
 
@@ -218,6 +222,14 @@ static void run_work(void *arg)
 {
 	struct work *work = arg;
 
+	/* The kernel lets one write after the other in, but not a close by another process. */
+	if (work->handle && atomic_exchange(&work->handle->at_work, true)) {
+		error_set(&work->err, EBUSY,
+			  "another write or close of this descriptor is under way");
+		work_done(work, -EBUSY);
+		return;
+	}
+	work->has_turn = work->handle != NULL;
 	work->run(work);
 }
 
@@ -292,6 +304,7 @@ void work_begin_command(struct work *work, uint32_t command)
 void work_set_done(struct work *work, int result)
 {
 	work->record->result = result;
+	atomic_signal_fence(memory_order_seq_cst);
 	work->record->state = STATE_DONE;
 }
 
@@ -301,6 +314,9 @@ void work_done(struct work *work, int result)
 		fs_note_error(work->fs, &work->caller, &work->err);
 	work_set_done(work, result);
 	unlink_work(work);
+	/* Before the answer: the next write follows it. */
+	if (work->has_turn)
+		atomic_store(&work->handle->at_work, false);
 	send_answer(work, result);
 	slots_free(work->fs->requests->slots, work->slot);
 	work_free(work);

@@ -49,6 +49,7 @@ struct work {
 
 	/* for the users' convenience */
 	struct handle *handle; /* a reference, or NULL */
+	bool has_turn;         /* work.c's: the handle's at_work is ours */
 	uint64_t parent;       /* node of the directory */
 	char *name;            /* heap, or NULL */
 	char *data;            /* heap, or NULL: bytes of a write */

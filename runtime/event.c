@@ -424,15 +424,15 @@ ssize_t events_read(struct events *events, uint64_t *inout_seq, char *buf, size_
 
 /* --- what was told ---------------------------------------------------------- */
 
-/* The index of the line's action, -1: another one, or another object. */
+/* The index of the line's action (any: 0 without actions), -1: another one, or another object. */
 static int match_line(const char *line, size_t len, const char *actor, const char *const actions[])
 {
 	static const char key[] = "\"Action\":\"";
 	const char *found = memmem(line, len, actor, strlen(actor));
 	const char *action = found ? memmem(line, len, key, sizeof(key) - 1) : NULL;
 
-	if (!action)
-		return -1;
+	if (!action || !actions)
+		return action ? 0 : -1;
 	action += sizeof(key) - 1;
 	for (int i = 0; actions[i]; i++) {
 		size_t size = strlen(actions[i]);
@@ -445,20 +445,25 @@ static int match_line(const char *line, size_t len, const char *actor, const cha
 }
 
 static int find_last_in(const struct generation *gen, const char *actor,
-			const char *const actions[])
+			const char *const actions[], char **ret_line)
 {
 	auto_free char *text = malloc(gen->size_bytes + 1U);
 	int found = -1;
 
 	if (!text || path_pread_full(gen->fd, text, gen->size_bytes, 0) != (ssize_t)gen->size_bytes)
 		return -1;
-	for (size_t i = gen->count; i > 0 && found < 0; i--)
-		found = match_line(text + gen->marks[i - 1].offset, gen->marks[i - 1].len, actor,
-				   actions);
+	for (size_t i = gen->count; i > 0 && found < 0; i--) {
+		const struct event_mark *mark = &gen->marks[i - 1];
+
+		found = match_line(text + mark->offset, mark->len, actor, actions);
+		if (found >= 0 && ret_line)
+			*ret_line = strndup(text + mark->offset, mark->len - 1);
+	}
 	return found;
 }
 
-int events_find_last(struct events *events, const char *id, const char *const actions[])
+static int find_last(struct events *events, const char *id, const char *const actions[],
+		     char **ret_line)
 {
 	char actor[160];
 	int found;
@@ -466,11 +471,24 @@ int events_find_last(struct events *events, const char *id, const char *const ac
 	snprintf(actor, sizeof(actor), "\"Actor\":{\"ID\":\"%s\"", id);
 	/* Both generations stay as they are while nobody emits. */
 	pthread_mutex_lock(&events->emit_lock);
-	found = find_last_in(events->current, actor, actions);
+	found = find_last_in(events->current, actor, actions, ret_line);
 	if (found < 0 && events->previous)
-		found = find_last_in(events->previous, actor, actions);
+		found = find_last_in(events->previous, actor, actions, ret_line);
 	pthread_mutex_unlock(&events->emit_lock);
 	return found;
+}
+
+int events_find_last(struct events *events, const char *id, const char *const actions[])
+{
+	return find_last(events, id, actions, NULL);
+}
+
+char *events_dup_last(struct events *events, const char *id)
+{
+	char *line = NULL;
+
+	find_last(events, id, NULL, &line);
+	return line;
 }
 
 int64_t events_get_time_ns(struct events *events)

@@ -32,6 +32,8 @@ void events_emit(struct events *events, const char *type, const char *action, co
  * NULL), or -1 for none. For who takes over from an engine that was killed and wonders what it had told.
  * Reads up to all events. Thread-safe. */
 int events_find_last(struct events *events, const char *id, const char *const actions[]);
+/* The line of the last event of an object, heap, the caller's, NUL for its newline; NULL: none. Likewise. */
+char *events_dup_last(struct events *events, const char *id);
 /* When the last event was appended; 0: there is none. */
 int64_t events_get_time_ns(struct events *events);
 

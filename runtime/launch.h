@@ -20,9 +20,9 @@
 /* A file mount, made in order inside the new root before the pivot. target is
  * resolved inside the root (RESOLVE_IN_ROOT) and made when missing. */
 struct launch_mount {
-	const char *source; /* for fs types; NULL for fd mounts */
-	const char *target; /* absolute path in the container */
-	const char *fstype; /* "proc", "tmpfs", ... ; NULL: attach fd (a detached mount) */
+	const char *source;  /* for fs types; NULL for fd mounts */
+	const char *target;  /* absolute path in the container */
+	const char *fstype;  /* "proc", "tmpfs", ... ; NULL: attach fd (a detached mount) */
 	unsigned long flags; /* MS_* */
 	const char *data;    /* options or NULL */
 	int fd;              /* detached mount from open_tree(2), or -1 */
@@ -47,19 +47,19 @@ struct launch_device {
  * limits too. Capabilities beyond the engine's own make the start fail (EPERM).
  * rootfs_fd and the fds of mounts are attached as they are: none serves twice. */
 struct launch_spec {
-	const char *id;   /* 64 digits */
-	uint64_t run;     /* number of this run, from 1 */
-	int rootfs_fd;    /* detached overlay mount */
-	int log_dir_fd;   /* ROOT/containers/<id>: log, log.index are appended here */
-	int run_dir_fd;   /* RUN/<12 digits>: shim.sock, shim.pid, exit.json are made here */
-	int cgroup_fd;    /* v2 leaf for CLONE_INTO_CGROUP, or -1 */
+	const char *id; /* 64 digits */
+	uint64_t run;   /* number of this run, from 1 */
+	int rootfs_fd;  /* detached overlay mount */
+	int log_dir_fd; /* ROOT/containers/<id>: log, log.index are appended here */
+	int run_dir_fd; /* RUN/<12 digits>: shim.sock, shim.pid, exit.json are made here */
+	int cgroup_fd;  /* v2 leaf for CLONE_INTO_CGROUP, or -1 */
 	const int *cgroup_procs_fds; /* v1 cgroup.procs, open for writing, joined by process 1 */
 	size_t cgroup_procs_count;
 	const struct launch_mount *mounts; /* proc, sys, dev, hosts files..., in order */
 	size_t mount_count;
 	const struct launch_device *devices; /* made in the tmpfs on /dev */
 	size_t device_count;
-	const char *const *masked_paths;   /* files over-mounted by /dev/null, dirs by ro tmpfs */
+	const char *const *masked_paths; /* files over-mounted by /dev/null, dirs by ro tmpfs */
 	size_t masked_count;
 	const char *const *readonly_paths; /* remounted read-only */
 	size_t readonly_count;
@@ -73,17 +73,18 @@ struct launch_spec {
 	gid_t gid;
 	const gid_t *groups;
 	size_t group_count;
-	uint64_t cap_bounding, cap_effective, cap_permitted, cap_inheritable, cap_ambient; /* bit n: capability n */
+	uint64_t cap_bounding, cap_effective, cap_permitted, cap_inheritable,
+		cap_ambient; /* bit n: capability n */
 	bool no_new_privs;
 	const void *seccomp; /* struct sock_filter[], NULL: none */
 	size_t seccomp_count;
 	const struct launch_rlimit *rlimits;
 	size_t rlimit_count;
-	int oom_score_adj; /* as the kernel takes it; 0: leave */
-	bool new_netns;    /* a network namespace of its own with lo up */
-	bool tty;          /* a pseudo terminal instead of pipes */
+	int oom_score_adj;           /* as the kernel takes it; 0: leave */
+	bool new_netns;              /* a network namespace of its own with lo up */
+	bool tty;                    /* a pseudo terminal instead of pipes */
 	uint16_t tty_rows, tty_cols; /* initial size; 0: 24 x 80 */
-	bool open_stdin;   /* else /dev/null */
+	bool open_stdin;             /* else /dev/null */
 };
 
 /* A connection to one shim. Not thread-safe: the caller serialises. */

@@ -27,6 +27,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define EXIT_KILLED 137
 /* A thread that was about to tell may have been overtaken by others for so long. */
@@ -206,15 +207,39 @@ enum told recover_find_told(const struct container *c)
 	return (enum told)(last + 1);
 }
 
+static bool is_recent(const struct container *c, int64_t time_ns)
+{
+	return time_ns > events_get_time_ns(c->engine->events) - TELL_WITHIN_NS;
+}
+
 /* The create, if the last thing that the dead engine did was to make it. */
 static void tell_create(struct container *c)
 {
 	const struct container_view *view = c->view;
 
-	if (view->state == CONTAINER_CREATED && view->run == 0 &&
-	    view->created_ns > events_get_time_ns(c->engine->events) - TELL_WITHIN_NS &&
+	if (view->state == CONTAINER_CREATED && view->run == 0 && is_recent(c, view->created_ns) &&
 	    recover_find_told(c) == TOLD_NOTHING)
 		container_emit(c, "create", NULL, NULL);
+}
+
+/* Each event bears the name: a rename after the last one was not told. */
+static void tell_rename(struct container *c)
+{
+	auto_json json_t *event = NULL;
+	auto_free char *line = NULL;
+	const char *name;
+	struct stat st;
+
+	if (fstatat(container_get_dir_fd(c), "meta.json", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !is_recent(c, st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec))
+		return;
+	line = events_dup_last(c->engine->events, c->id);
+	if (!line || json_parse_text(line, strlen(line), &event, NULL) < 0)
+		return;
+	name = json_get_str(json_get_object(json_get_object(event, "Actor"), "Attributes"), "name",
+			    c->view->name);
+	if (strcmp(name, c->view->name) != 0)
+		container_emit(c, "rename", "oldName", name);
 }
 
 static void tell_start(struct container *c)
@@ -383,6 +408,8 @@ static int recover_one(struct engine *engine, const char *id, struct error *err)
 		return error_set(err, -ret, "no memory for container %.12s", id);
 	if (!c->view->damaged && !found.starting)
 		tell_create(c);
+	if (!c->view->damaged)
+		tell_rename(c);
 	settle(c, &found);
 	/* The dead engine may not have come to it. */
 	if (!found.is_live && !found.starting && !c->view->damaged)

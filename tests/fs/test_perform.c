@@ -458,7 +458,13 @@ static void test_tag_and_rmi(void **state)
 
 	import_image(f, "a:1");
 	check(f, NULL, "tag a:1 b", "", "");
+	check(f, NULL, "tag -f a:1 b", "", "");
+	begin(f, false, "");
+	assert_int_equal(run(f, NULL, "tag a:1 b"), -EEXIST);
+	/* It was free when an earlier engine began: that one made it. */
+	begin(f, true, "tag");
 	check(f, NULL, "tag a:1 b", "", "");
+	begin(f, false, "");
 	check_fails(f, "tag nope b", ENOENT, "tag: no such image: nope", "", "");
 	check(f, NULL, "tag a:1 c:2", "", "");
 	check_fails(f, "rmi b nope c:2", ENOENT, "rmi: no such image: nope", "", "");

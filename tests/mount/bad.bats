@@ -2,7 +2,7 @@
 # that fit no file. Each is refused with the right number and a sentence that
 # names what was wrong, and changes nothing. The commands of tests/bad/commands
 # are test_command's; here they go through a real write(2).
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2010,SC2012,SC2016,SC2030,SC2031,SC2045,SC2154
 
 load lib
 
@@ -81,16 +81,16 @@ errno_text() {
 	expect_refusal EINVAL 'the command ends inside a quote' "run 'torn"
 	expect_refusal EINVAL 'the command ends inside a quote' "run \"torn"
 	expect_errno EINVAL write "$MNT/ctl" $'create --name x \xff\xfe'
-	expect_equal "$(cat "$MNT/error" | iconv -f UTF-8 -t UTF-8 | head -c 14)" 'error: create:'
+	expect_equal "$(iconv -f UTF-8 -t UTF-8 <"$MNT/error" | head -c 14)" 'error: create:'
 	expect_equal "$(ls "$MNT/containers")" ""
 }
 
 @test "after a torn quote nothing more is taken on that descriptor" {
 	local fd
 	exec {fd}>"$MNT/ctl"
-	! printf "create --name a 'to" 1>&"$fd"
-	! printf "rn'\n" 1>&"$fd"
-	! printf 'create --name b\n' 1>&"$fd"
+	expect_failure printf "create --name a 'to" 1>&"$fd"
+	expect_failure printf "rn'\n" 1>&"$fd"
+	expect_failure printf 'create --name b\n' 1>&"$fd"
 	exec {fd}>&-
 	expect_equal "$(ls "$MNT/containers")" ""
 	expect_errno OK write "$MNT/ctl" "create --name c $IMAGE"
@@ -202,7 +202,7 @@ errno_text() {
 # --- config ----------------------------------------------------------------------------
 
 @test "a bad configuration is refused, with the key or the line, and the old one stays" {
-	local before config=$MNT/containers/web/config
+	before='' config=$MNT/containers/web/config
 	ctl "create --name web $IMAGE true" >/dev/null
 	before=$(cat "$config")
 	bad_config '{"Memory": "x"}' 'config: Memory must be a number'
@@ -268,8 +268,6 @@ list_images() {
 	mkdir "$SANDBOX/outside"
 	for file in "$TOP"/tests/bad/archives/*.expect; do
 		name=${file%.expect}
-		# Without a byte written a close says nothing: see the next test.
-		[ "${name##*/}" != empty ] || continue
 		{ read -r want && read -r sentence || :; } <"$file"
 		archive=$(compgen -G "$name.*" | grep -v '\.expect$')
 		if bounded cp "$archive" "$MNT/images/bad:1" 2>"$SANDBOX/work/cp"; then
@@ -281,7 +279,8 @@ list_images() {
 				fail "$archive: not $want but $(cat "$SANDBOX/work/cp")"
 			# A sentence has a length at which it is cut.
 			said=$(cat "$MNT/error")
-			[[ "error: import: $sentence" == "${said%...}"* ]] ||
+			[[ $said == "error: import: $sentence" ]] ||
+				[[ $said == *... && "error: import: $sentence" == "${said%...}"* ]] ||
 				fail "$archive: $said"
 		fi
 		[ ! -e "$MNT/images/bad:1" ] || fail "$archive left its name"
@@ -293,8 +292,9 @@ list_images() {
 
 @test "an empty file is no image, nor are random bytes" {
 	: >"$SANDBOX/work/empty"
-	# Who closes without a byte is not told: a shell closes so before it writes.
-	bounded cp "$SANDBOX/work/empty" "$MNT/images/e:1"
+	run -1 bounded cp "$SANDBOX/work/empty" "$MNT/images/e:1"
+	expect_match "$output" 'Invalid argument'
+	expect_sentence 'import: the archive is empty: there are no bytes in it'
 	eventually test ! -e "$MNT/images/e:1"
 	: >"$MNT/images/e:2"
 	eventually test ! -e "$MNT/images/e:2"
@@ -307,9 +307,9 @@ list_images() {
 }
 
 @test "an import whose writer is killed leaves nothing" {
-	local writer feeder i
+	local writer feeder
 	mkfifo "$SANDBOX/work/feed"
-	for i in {1..5}; do
+	for _ in {1..5}; do
 		bounded cat "$SANDBOX/work/feed" >"$MNT/images/torn:1" 3>&- &
 		writer=$!
 		exec {feeder}>"$SANDBOX/work/feed"
@@ -348,7 +348,7 @@ list_images() {
 	gunzip -c "$SANDBOX/demo.tar.gz" >"$SANDBOX/work/demo.tar"
 	truncate -s +10M "$SANDBOX/work/demo.tar"
 	bounded cp --sparse=always "$SANDBOX/work/demo.tar" "$MNT/images/sparse:1"
-	expect_equal "$(cat "$MNT/images/sparse:1/rootfs/etc/os-release" | wc -l)" 2
+	expect_equal "$(wc -l <"$MNT/images/sparse:1/rootfs/etc/os-release")" 2
 	rm "$MNT/images/sparse:1"
 	# Backwards is nothing that a stream can do.
 	run -1 bounded bash -c "{ head -c 100000; dd bs=1 seek=0 count=10 conv=notrunc status=none \
@@ -418,7 +418,6 @@ of=/dev/stdout; } <'$SANDBOX/demo.tar.gz' >'$MNT/images/back:1'"
 		expect_equal "$(field "$MNT/containers/$name/status" State)" exited
 		expect_match "$(field "$MNT/containers/$name/status" Error)" config.json
 		cat "$MNT/ps" "$MNT/containers/$name/inspect" >/dev/null
-		run -1 "$TRY" write "$MNT/containers/$name/ctl" start && return 1 || :
 		[ "$("$TRY" write "$MNT/containers/$name/ctl" start)" != OK ]
 		ctl "rm $name"
 		expect_equal "$(ls "$MNT/containers")" ""
@@ -432,7 +431,7 @@ of=/dev/stdout; } <'$SANDBOX/demo.tar.gz' >'$MNT/images/back:1'"
 	echo '{"torn' >"$ROOT/images/refs.json"
 	run -1 "$BUILD_DIR/containerfs" --root "$ROOT" --run "$RUN" "$MNT"
 	expect_match "$output" 'refs\.json.* is damaged .*; put a good copy in its place'
-	! is_mounted
+	expect_failure is_mounted
 	rm "$ROOT/images/refs.json"
 	mkdir "$ROOT/images/refs.json"
 	run -1 "$BUILD_DIR/containerfs" --root "$ROOT" --run "$RUN" "$MNT"

@@ -1,7 +1,7 @@
 # A full disk. What needs room fails with ENOSPC and a sentence and leaves nothing
 # half-made; a container whose log has no room waits and loses nothing; what needs
 # no room (kill, stop, rm) goes on working.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2010,SC2012,SC2016,SC2030,SC2031,SC2045,SC2154
 
 load lib
 
@@ -14,12 +14,13 @@ setup_file() {
 	mount -t tmpfs -o size=16m,mode=700 containerfs-test "$RUN"
 	mount_start
 	import_demo
-	ctl "create --name first $IMAGE true" >/dev/null
-	ls "$MNT/containers/first/rootfs/" >/dev/null
-	ctl 'rm first'
 }
 
 setup() {
+	# The first look at a rootfs makes the place for all of them.
+	ctl "create --name first $IMAGE true" >/dev/null
+	ls "$MNT/containers/first/rootfs/" >/dev/null
+	ctl 'rm first'
 	look_before
 }
 
@@ -37,8 +38,9 @@ fill() {
 	local dir=$1
 	dd if=/dev/zero of="$dir/ballast" bs=64k status=none 2>/dev/null || :
 	dd if=/dev/zero of="$dir/ballast2" bs=1 status=none 2>/dev/null || :
-	! dd if=/dev/zero of="$dir/ballast3" bs=1 count=1 status=none 2>/dev/null ||
+	if dd if=/dev/zero of="$dir/ballast3" bs=1 count=1 status=none 2>/dev/null; then
 		fail "there is still room in $dir"
+	fi
 }
 
 make_room() {

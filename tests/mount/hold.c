@@ -79,7 +79,7 @@ static size_t data_size(const char *text)
 
 static void open_file(const char *mode, const char *path)
 {
-	int flags = mode[0] == 'c' ? O_WRONLY | O_CREAT | O_EXCL
+	int flags = mode[0] == 'c'   ? O_WRONLY | O_CREAT | O_EXCL
 		    : mode[0] == 'w' ? O_WRONLY
 		    : mode[1] == 'w' ? O_RDWR
 				     : O_RDONLY;
@@ -185,8 +185,8 @@ static void act(const char *word, char *rest)
 	else if (strcmp(word, "part") == 0)
 		write_text(rest, 0);
 	else if (strcmp(word, "fill") == 0)
-		answer_count(write(fd, memset(data, 'x', data_size(words[0])),
-				   data_size(words[0])));
+		answer_count(
+			write(fd, memset(data, 'x', data_size(words[0])), data_size(words[0])));
 	else if (strcmp(word, "copy") == 0)
 		copy_part(words[0], number(words[1]), number(words[2]));
 	else if (strcmp(word, "read") == 0)

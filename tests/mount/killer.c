@@ -1,10 +1,11 @@
 /* Kills engines:  killer HOLDER COUNT MIN_US MAX_US [EVERY SHORT_US]
  *
- * COUNT times: wait for a random time between MIN and MAX, then kill -9 the child of
- * the holder that is an engine (it has the holder's program; shims are its children
- * too), then wait for the next one to be there. The time runs from the appearance of
- * the engine; with EVERY, each EVERY-th engine lives for SHORT_US only. The last one
- * killed has a successor when this ends. SEED in the environment repeats a sequence.
+ * COUNT times: wait for the child of the holder that is an engine (it has the holder's
+ * program and name; shims are its children too), until it has answered a stat of
+ * $MNT/info, and for a random time between MIN and MAX; then kill -9 it. With EVERY,
+ * each EVERY-th engine is not waited for: it lives for SHORT_US. (Five that have not
+ * served within ten seconds end the connection.) The last one killed has a successor
+ * when this ends. SEED in the environment repeats a sequence.
  */
 #define _GNU_SOURCE 1
 #include <limits.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +22,22 @@ static void sleep_us(long us)
 	struct timespec time = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
 
 	nanosleep(&time, NULL);
+}
+
+/* An engine, or what is left of a dead one's helper. */
+static int is_engine(long pid)
+{
+	char path[64], name[32] = "";
+	FILE *comm;
+
+	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+	comm = fopen(path, "r");
+	if (!comm)
+		return 0;
+	if (!fgets(name, sizeof(name), comm))
+		name[0] = '\0';
+	fclose(comm);
+	return strcmp(name, "containerfs\n") == 0;
 }
 
 static int read_exe(long pid, char ret[PATH_MAX])
@@ -47,25 +65,37 @@ static long find_engine(long holder)
 	if (!children || read_exe(holder, exe) < 0)
 		return -1;
 	while (fscanf(children, "%ld", &pid) == 1)
-		if (read_exe(pid, other) == 0 && strcmp(exe, other) == 0)
+		if (read_exe(pid, other) == 0 && strcmp(exe, other) == 0 && is_engine(pid))
 			found = pid;
 	fclose(children);
 	return found;
 }
 
-static long wait_engine(long holder, long not)
+static long wait_engine(long holder, long previous)
 {
 	for (int i = 0; i < 100000; i++) {
 		long pid = find_engine(holder);
 
 		if (pid < 0)
 			break;
-		if (pid > 0 && pid != not)
+		if (pid > 0 && pid != previous)
 			return pid;
 		sleep_us(200);
 	}
-	fprintf(stderr, "killer: no engine follows %ld\n", not);
+	fprintf(stderr, "killer: no engine follows %ld\n", previous);
 	exit(1);
+}
+
+/* Returns when an engine has answered. */
+static void wait_served(void)
+{
+	const char *mnt = getenv("MNT");
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/info", mnt ? mnt : "");
+	if (stat(path, &st) < 0)
+		perror("killer: the mount's info");
 }
 
 int main(int argc, char **argv)
@@ -84,6 +114,8 @@ int main(int argc, char **argv)
 		int is_short = args[4] && i % args[4] == 0;
 
 		engine = wait_engine(args[0], engine);
+		if (!is_short)
+			wait_served();
 		sleep_us(is_short ? args[5] : args[2] + random() % (args[3] - args[2] + 1));
 		if (kill((pid_t)engine, SIGKILL) < 0) {
 			perror("killer");

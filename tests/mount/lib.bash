@@ -381,6 +381,13 @@ expect_sentence() {
 	expect_equal "$(cat "$MNT/error")" "error: $1"
 }
 
+# The command fails (a bare `!` fails no test).
+expect_failure() {
+	if "$@"; then
+		fail "it did not fail: $*"
+	fi
+}
+
 expect_equal() {
 	[ "$1" = "$2" ] || {
 		printf 'got:      %s\nexpected: %s\n' "$1" "$2" >&2

@@ -26,7 +26,7 @@ kill_engines() {
 
 # The same at once, without asking the mount for the engine's pid.
 kill_now() {
-	kill_engines 1 0 0
+	kill_engines 1 0 0 1 0
 }
 
 # --- programs that keep a file open ------------------------------------------------

@@ -584,10 +584,10 @@ is_size() {
 	hold wait "open r $MNT/containers/web/wait"
 	hold_send wait 'read 10'
 	hold_blocked wait is_reading
-	kill_engines 4 5000 5000
+	kill_engines 4 0 0 1 5000
 	hold_blocked wait is_reading
 	echo x >"$MNT/containers/web/stdin"
-	kill_engines 4 30000 30000
+	kill_engines 20 0 5000
 	ctl 'kill web'
 	expect_answer wait 'OK 137\n'
 }

@@ -17,7 +17,7 @@ setup_file() {
 setup() {
 	look_before
 	stop_file=$SANDBOX/work/stop
-	: "${MIN_US:=$([ -z "${SANITIZE:-}" ] && echo 20000 || echo 400000)}"
+	: "${MIN_US:=$([ -z "${SANITIZE:-}" ] && echo 1000 || echo 20000)}"
 	: "${MAX_US:=$([ -z "${SANITIZE:-}" ] && echo 250000 || echo 900000)}"
 	: "${KILLS:=$([ -z "${SANITIZE:-}" ] && echo 100 || echo 30)}"
 	DEADLINE=60

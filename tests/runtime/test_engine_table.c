@@ -30,8 +30,7 @@ static void test_names(void **state)
 	char expected[200], digits[13];
 
 	snprintf(digits, sizeof(digits), "%.12s", view->id);
-	snprintf(expected, sizeof(expected), "the name 'a' is taken by container %s",
-		 digits);
+	snprintf(expected, sizeof(expected), "the name 'a' is taken by container %s", digits);
 	expect_error(try_create(f, "a", &err), &err, EEXIST, expected);
 	error_clear(&err);
 	assert_int_equal(try_create(f, "a/b", &err), -EINVAL);
