@@ -97,8 +97,8 @@ static void finish_running(struct container *c, struct start_plan *plan, uint64_
 	link_watch(c);
 }
 
-static void finish_without_program(struct container *c, struct start_plan *plan, uint64_t run,
-				   const struct error *cause)
+static void finish_without_program(struct container *c, struct ticket *ticket,
+				   struct start_plan *plan, uint64_t run, const struct error *cause)
 {
 	int code = cause->code == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
 	bool auto_remove = start_plan_is_auto_remove(plan);
@@ -123,11 +123,15 @@ static void finish_without_program(struct container *c, struct start_plan *plan,
 	store_save_state(c);
 	snprintf(text, sizeof(text), "%d", code);
 	container_emit(c, "die", "exitCode", text);
+	/* Gone without a trace, it would pass for one that ran and removed itself. */
+	if (auto_remove)
+		ticket_note(ticket, "%s failed %d %.100s", c->id, cause->code, cause->msg);
 	if (auto_remove && remove_in_turn(c, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
 }
 
-static int launch(struct container *c, struct start_plan *plan, uint64_t run, struct error *err)
+static int launch(struct container *c, struct ticket *ticket, struct start_plan *plan, uint64_t run,
+		  struct error *err)
 {
 	struct error cause = ERROR_INIT;
 	struct launch_result result;
@@ -144,7 +148,7 @@ static int launch(struct container *c, struct start_plan *plan, uint64_t run, st
 	}
 	start_plan_undo(plan);
 	if (program_failed)
-		finish_without_program(c, plan, run, &cause);
+		finish_without_program(c, ticket, plan, run, &cause);
 	else
 		set_starting(c, 0);
 	return error_set(err, cause.code, "%s", cause.msg);
@@ -175,7 +179,7 @@ int start_in_turn(struct container *c, struct ticket *ticket, struct error *err)
 		return ret;
 	ticket_note_run(ticket, c, run);
 	set_starting(c, run);
-	return launch(c, plan, run, err);
+	return launch(c, ticket, plan, run, err);
 }
 
 static int start(struct container *c, struct ticket *ticket, struct error *err)

@@ -120,7 +120,7 @@ DEFINE_AUTO_DEINIT(struct container_list, container_list_deinit);
 
 /* Their sentences are without the command's word, which the caller knows. A ticket's number tells a signal or bytes of stdin from their
  * repetition, so that each command of a request needs a number of its own. Notes read
- * "<id>", "<id> made", "<id> <run>". Any verb that had to wait for others of the same
+ * "<id>", "<id> made", "<id> <run>", "<id> failed <errno> <sentence>" (of one that its failed start removed). Any verb that had to wait for others of the same
  * container and was cancelled meanwhile is -EINTR, with nothing done. */
 
 /* name NULL: none (the 12 digits). config: asked-for object, borrowed, validated already by

@@ -452,6 +452,7 @@ static int find_last_in(const struct generation *gen, const char *actor,
 
 	if (!text || path_pread_full(gen->fd, text, gen->size_bytes, 0) != (ssize_t)gen->size_bytes)
 		return -1;
+	text[gen->size_bytes] = '\0';
 	for (size_t i = gen->count; i > 0 && found < 0; i--) {
 		const struct event_mark *mark = &gen->marks[i - 1];
 
