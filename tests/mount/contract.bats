@@ -33,7 +33,7 @@ teardown_file() {
 	: >"$empty"
 	run cp "$empty" "$target"
 	[ "$status" -ne 0 ]
-	expect_sentence 'import: the archive is empty'
+	expect_sentence 'import: the archive is empty: there are no bytes in it'
 	run dd "if=$empty" "of=$target" status=none
 	expect_match "$output" 'Invalid argument'
 	run busybox cp "$empty" "$target"
