@@ -70,7 +70,7 @@ void changes_on_container(void *arg, uint64_t key)
 	struct fs *fs = arg;
 	AUTO(container_view_unref) struct container_view *view = names_get_view(fs, key);
 
-	if (fs->invalidator) {
+	if (atomic_load(&fs->is_whole)) {
 		note_name(fs, key, view ? view->name : NULL);
 		if (!view)
 			nodes_drop_removed(fs->nodes);

@@ -47,6 +47,7 @@ struct fs {
 	struct teller *teller;
 	struct invalidator *invalidator;
 	struct kept *kept; /* names, for the next engine */
+	atomic_bool is_whole; /* all of the above are there: who is called back may use them */
 };
 
 static inline struct fs *fs_of(fuse_req_t req)

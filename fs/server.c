@@ -146,6 +146,8 @@ static int make_mount(struct server *server, struct error *err)
 		return r;
 	handles_visit_all(fs, restore_handle);
 	engine_forget_removed(fs->engine);
+	/* What changes from here on is seen to as it happens; what did before, all at once. */
+	atomic_store(&fs->is_whole, true);
 	changes_take_over(fs);
 	return 0;
 }
