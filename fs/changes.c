@@ -124,7 +124,7 @@ void changes_on_image(void *arg, const char *action, const char *image_id, const
 	emit_image_event(fs, action, image_id, name);
 	if (fs->engine && strcmp(action, "delete") == 0)
 		engine_hide_image(fs->engine, image_id);
-	if (!fs->invalidator)
+	if (!atomic_load(&fs->is_whole))
 		return;
 	if (*name)
 		invalidate_tag(fs, name);
@@ -186,7 +186,7 @@ void changes_on_wake(void *arg, uint64_t key)
 {
 	struct fs *fs = arg;
 
-	if (!fs->handles)
+	if (!atomic_load(&fs->is_whole))
 		return;
 	if (key == PARK_EVENTS)
 		handles_visit_all(fs, wake_event_reader);

@@ -14,6 +14,8 @@
 #include "graph/graph.h"
 #include "runtime/engine.h"
 
+#include <stdatomic.h>
+
 struct handles;
 struct imports;
 struct inputs;
