@@ -47,9 +47,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint8_t *passwd = size ? memchr(data, 0xff, size) : NULL;
 	const uint8_t *group = NULL;
 	size_t spec_len = passwd ? (size_t)(passwd - data) : 0, left = size - spec_len;
-	char *spec = strndup(size ? (const char *)data : "", spec_len);
+	char *spec = malloc(spec_len + 1);
 
 	must(spec != NULL);
+	if (spec_len > 0)
+		memcpy(spec, data, spec_len);
+	spec[spec_len] = '\0';
 	if (passwd) {
 		passwd++;
 		left--;
