@@ -190,15 +190,24 @@ static ssize_t read_events(struct handle *handle, uint64_t *inout_cursor, char *
 	return got == -EMSGSIZE ? read_event_part(handle, inout_cursor, buf, size) : got;
 }
 
-/* From the place where the last read began, but for its first `skip` bytes. */
-static ssize_t read_events_again(struct handle *handle, size_t skip, uint64_t *inout_cursor,
+/* From the place where the last read began, but for its first *inout_skip bytes. When what that read
+ * gave was dropped meanwhile there is nothing to skip: the gap is told from its beginning. */
+static ssize_t read_events_again(struct handle *handle, size_t *inout_skip, uint64_t *inout_cursor,
 				 char *buf, size_t size)
 {
+	static const char gap[] = "{\"Type\":\"gap\"";
+	size_t skip = *inout_skip;
 	auto_free char *all = malloc(skip + size);
+	uint64_t from = *inout_cursor;
 	ssize_t got = all ? read_events(handle, inout_cursor, all, skip + size) : -ENOMEM;
 
-	if (got <= (ssize_t)skip)
-		return got < 0 ? got : 0;
+	if (got < 0)
+		return got;
+	if (skip > 0 && ((size_t)got <= skip || memcmp(all, gap, strnlen(gap, (size_t)got)) == 0)) {
+		*inout_skip = 0;
+		*inout_cursor = from;
+		return read_events(handle, inout_cursor, buf, size);
+	}
 	memcpy(buf, all + skip, (size_t)got - skip);
 	return got - (ssize_t)skip;
 }
@@ -217,7 +226,7 @@ static enum attempt attempt_events(struct handle *handle, struct stream_request 
 	*ret_len = 0;
 	if (rq->size == 0)
 		return ATTEMPT_DATA;
-	got = read_events_again(handle, skip, &next, buf, rq->size);
+	got = read_events_again(handle, &skip, &next, buf, rq->size);
 	if (got < 0) {
 		error_set_sys(err, (int)-got, "cannot read the events");
 		return ATTEMPT_ERROR;
@@ -226,9 +235,11 @@ static enum attempt attempt_events(struct handle *handle, struct stream_request 
 		return ATTEMPT_WAIT;
 	*ret_len = (size_t)got;
 	/* In this order, so that an engine that begins anew at any of these finds the one read or the other. */
-	if (!again) {
+	if (skip == 0) {
+		uint64_t from = again ? head->read_from : head->cursor;
+
 		head->read_len = 0;
-		head->read_from = head->cursor;
+		head->read_from = from;
 		head->read_offset = rq->offset;
 	}
 	head->read_len = skip + (uint64_t)got;
