@@ -48,7 +48,7 @@ struct fs {
 	struct templinks *templinks;
 	struct teller *teller;
 	struct invalidator *invalidator;
-	struct kept *kept; /* names, for the next engine */
+	struct kept *kept;    /* names, for the next engine */
 	atomic_bool is_whole; /* all of the above are there: who is called back may use them */
 };
 
