@@ -62,8 +62,12 @@ void caller_read(pid_t tid, uid_t uid, struct caller *ret)
 
 	*ret = (struct caller){ .tid = tid, .uid = uid };
 	if (tid <= 0 || read_proc(tid, "stat", stat, sizeof(stat)) <= 0 ||
-	    !get_stat_field(stat, 6, &sid) || sid == 0)
+	    !get_stat_field(stat, 6, &sid))
 		return;
+	if (sid == 0) {
+		ret->sid = CALLER_OUTER_SESSION;
+		return;
+	}
 	/* A session may outlive its leader; it then has no start time but is still one session. */
 	if (read_proc((pid_t)sid, "stat", stat, sizeof(stat)) > 0)
 		get_stat_field(stat, 22, &start);

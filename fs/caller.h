@@ -6,10 +6,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Who entered our pid namespace from outside still leads or has a session, whose number nobody here can see:
+ * all of those are one. */
+#define CALLER_OUTER_SESSION (-1)
+
 struct caller {
 	pid_t tid; /* 0: outside our pid namespace */
 	uid_t uid;
-	pid_t sid; /* session (setsid), 0: unknown */
+	pid_t sid; /* session (setsid), CALLER_OUTER_SESSION, 0: unknown */
 	uint64_t
 		sid_start; /* start time of its leader in clock ticks: tells a reused number apart */
 };

@@ -371,6 +371,9 @@ static int start_loop(struct channel *channel, struct loop *loop)
 	}
 	/* Where locking is not allowed, swapping is all that could hurt. */
 	(void)mlock(loop->buffer, BUFFER_SIZE);
+	/* After a fork (a sanitizer makes one of each vfork) the pages would be there, but to be copied at the
+	 * next write to them: as bad as not there. */
+	(void)madvise(loop->buffer, BUFFER_SIZE, MADV_DONTFORK);
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);

@@ -281,9 +281,11 @@ void handle_release(struct handle *handle)
 	if (*at)
 		*at = handle->next;
 	handles->table[handle->slot] = NULL;
+	/* The slot goes with the last reference, for a visitor may look at the head. That can be after the
+	 * answer; an engine killed in between must not leave an open file that nobody closes. */
+	handle->head->open_number = 0;
+	handle->released = true;
 	pthread_mutex_unlock(&handles->lock);
-	handle->released =
-		true; /* the slot goes with the last reference: a visitor may look at the head */
 	handle_unref(handle);
 }
 

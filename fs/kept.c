@@ -164,6 +164,7 @@ void kept_visit(struct kept *kept, uint64_t kind,
 {
 	struct entry *entry, *next;
 
+	pthread_mutex_lock(&kept->lock);
 	HASH_ITER(hh, kept->table, entry, next) {
 		auto_free char *text = NULL;
 		size_t len;
@@ -174,4 +175,5 @@ void kept_visit(struct kept *kept, uint64_t kind,
 		if (text)
 			fn(arg, entry->number, text, len);
 	}
+	pthread_mutex_unlock(&kept->lock);
 }

@@ -29,7 +29,7 @@ DEFINE_AUTO(struct kept *, kept_close);
 bool kept_put(struct kept *kept, uint64_t number, const void *text, size_t len, char **ret_old);
 /* The text of a number, heap, the caller's; NULL: none. Thread-safe. */
 char *kept_dup(struct kept *kept, uint64_t number);
-/* Call fn for each text of a kind (KEPT_*). Only before others use it. text ends with a NUL behind len. */
+/* Call fn, which must not call back, for each text of a kind (KEPT_*). text ends with a NUL behind len. */
 void kept_visit(struct kept *kept, uint64_t kind,
 		void (*fn)(void *arg, uint64_t number, const char *text, size_t len), void *arg);
 

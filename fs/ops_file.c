@@ -132,6 +132,15 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	answer_open(req, handle, fi);
 }
 
+static void refuse_unknown(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *fi)
+{
+	struct error err = ERROR_INIT;
+
+	error_set(&err, EIO, "bug: open file %llu of node %llx is not known",
+		  (unsigned long long)fi->fh, (unsigned long long)ino);
+	fs_reply_error(req, &err);
+}
+
 static void read_text(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
 {
 	AUTO(node_text_unref) struct node_text *text = handle_get_text(handle);
@@ -171,7 +180,7 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct 
 
 	(void)ino;
 	if (!handle) {
-		fuse_reply_err(req, EIO);
+		refuse_unknown(req, ino, fi);
 		return;
 	}
 	switch (handle->row->class) {
@@ -200,7 +209,7 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off
 
 	(void)ino;
 	if (!handle) {
-		fuse_reply_err(req, EIO);
+		refuse_unknown(req, ino, fi);
 		return;
 	}
 	switch (handle->row->class) {

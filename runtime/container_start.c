@@ -102,10 +102,15 @@ static void finish_without_program(struct container *c, struct ticket *ticket,
 {
 	int code = cause->code == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
 	bool auto_remove = start_plan_is_auto_remove(plan);
-	struct container_view *view = container_edit(c);
+	struct container_view *view;
 	struct error err = ERROR_INIT;
 	char text[12];
 
+	/* Gone without a trace, it would pass for one that ran and removed itself. First of all, for who
+	 * finds it ended removes it. */
+	if (auto_remove)
+		ticket_note(ticket, "%s failed %d %.100s", c->id, cause->code, cause->msg);
+	view = container_edit(c);
 	view->state = CONTAINER_EXITED;
 	view->run = run;
 	view->pid = 0;
@@ -123,9 +128,6 @@ static void finish_without_program(struct container *c, struct ticket *ticket,
 	store_save_state(c);
 	snprintf(text, sizeof(text), "%d", code);
 	container_emit(c, "die", "exitCode", text);
-	/* Gone without a trace, it would pass for one that ran and removed itself. */
-	if (auto_remove)
-		ticket_note(ticket, "%s failed %d %.100s", c->id, cause->code, cause->msg);
 	if (auto_remove && remove_in_turn(c, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
 }

@@ -1,7 +1,7 @@
 /* Kills engines:  killer HOLDER COUNT MIN_US MAX_US [EVERY SHORT_US]
  *
  * COUNT times: wait for the child of the holder that is an engine (it has the holder's
- * program and name; shims are its children too), until it has answered a stat of
+ * program and leads a session; shims are its children too), until it has answered a stat of
  * $MNT/info, and for a random time between MIN and MAX; then kill -9 it. With EVERY,
  * each EVERY-th engine is not waited for: it lives for SHORT_US. (Five that have not
  * served within ten seconds end the connection.) The last one killed has a successor
@@ -24,20 +24,10 @@ static void sleep_us(long us)
 	nanosleep(&time, NULL);
 }
 
-/* An engine, or what is left of a dead one's helper. */
+/* An engine leads a session; what is left of a dead one's helper does not. */
 static int is_engine(long pid)
 {
-	char path[64], name[32] = "";
-	FILE *comm;
-
-	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
-	comm = fopen(path, "r");
-	if (!comm)
-		return 0;
-	if (!fgets(name, sizeof(name), comm))
-		name[0] = '\0';
-	fclose(comm);
-	return strcmp(name, "containerfs\n") == 0;
+	return getsid((pid_t)pid) == pid;
 }
 
 static int read_exe(long pid, char ret[PATH_MAX])
