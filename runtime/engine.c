@@ -5,7 +5,7 @@
  * the event loop before the workers (it makes jobs) and frees it after them (jobs
  * set deadlines). Containers run on; nothing here is needed by them.
  */
-#include "runtime/engine_private.h"
+#include "runtime/volume_private.h"
 
 #include "base/path.h"
 
@@ -39,6 +39,15 @@ static int open_dirs(struct engine *engine, struct error *err)
 	return engine->containers_fd < 0 ? engine->containers_fd : 0;
 }
 
+static int open_volumes(struct engine *engine, struct error *err)
+{
+	auto_fd int root_fd = open(engine->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (root_fd < 0)
+		return error_set_sys(err, errno, "cannot open %s", engine->root);
+	return volumes_new(engine, root_fd, &engine->volumes, err);
+}
+
 static int open_parts(struct engine *engine, const char *instance, struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf rootfs_dir = STRBUF_INIT;
@@ -57,6 +66,9 @@ static int open_parts(struct engine *engine, const char *instance, struct error 
 	engine->workers = workers_new(WORKERS_MAX);
 	if (!engine->workers)
 		return error_set(err, ENOMEM, "no memory for the workers");
+	ret = open_volumes(engine, err);
+	if (ret < 0)
+		return ret;
 	return monitor_new(engine, &engine->monitor, err);
 }
 
@@ -77,6 +89,7 @@ static struct engine *new_engine(const struct engine_options *options)
 	engine->graph = options->graph;
 	engine->events = options->events;
 	engine->on_change = options->on_change;
+	engine->on_volume = options->on_volume;
 	engine->arg = options->arg;
 	return engine;
 }
@@ -94,6 +107,7 @@ static void free_engine(struct engine *engine)
 	engine_forget_removed(engine);
 	table_deinit(&engine->table);
 	monitor_free(engine->monitor);
+	volumes_free(engine->volumes);
 	if (engine->launcher)
 		launcher_free(engine->launcher);
 	if (engine->rootfs)

@@ -71,6 +71,9 @@ struct engine_options {
 	/* Called after each published change of a container, with no lock held, from any
 	 * thread: state, config, name, stdin room, removal. Log growth is not reported here. */
 	void (*on_change)(void *arg, uint64_t key);
+	/* Called after a volume has come or gone, with no lock held, from any thread; not by engine_open(). May be
+	 * NULL. */
+	void (*on_volume)(void *arg, const char *name);
 	void *arg;
 };
 

@@ -66,11 +66,13 @@ struct engine {
 	struct graph *graph;   /* borrowed */
 	struct events *events; /* borrowed */
 	void (*on_change)(void *arg, uint64_t key);
+	void (*on_volume)(void *arg, const char *name);
 	void *arg;
 	char boot_id[40];
 	struct cgroup_host *cgroups;
 	struct rootfs *rootfs;
 	struct launcher *launcher;
+	struct volumes *volumes;
 	struct workers *workers;
 	struct monitor *monitor;
 	struct table table;

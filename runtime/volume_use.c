@@ -1,0 +1,56 @@
+/* Who uses which volume. There is no count that could be wrong: the containers
+ * that exist are asked, each time, by what they ask for and by what they have.
+ */
+#include "runtime/volume_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* "NAME:..." of Binds. */
+static bool is_bind_of(const char *bind, const char *name)
+{
+	size_t len = strlen(name);
+
+	return bind && !strncmp(bind, name, len) && bind[len] == ':';
+}
+
+static bool is_asked_for(const json_t *config, const char *name)
+{
+	const json_t *host = json_object_get(config, "HostConfig");
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(host, "Binds"), i, item)
+		if (is_bind_of(json_string_value(item), name))
+			return true;
+	json_array_foreach(json_object_get(host, "Mounts"), i, item)
+		if (!strcmp(json_get_str(item, "Type", ""), "volume") &&
+		    !strcmp(json_get_str(item, "Source", ""), name))
+			return true;
+	return false;
+}
+
+bool volume_is_named_by(const struct container_view *view, const char *name)
+{
+	return is_asked_for(view->config, name);
+}
+
+bool volume_find_user(struct engine *engine, const char *name, const char *except_id,
+		      char ret_user[CONTAINER_NAME_SIZE])
+{
+	AUTO(container_list_deinit) struct container_list list = { .count = 0, .views = NULL };
+
+	/* Without memory nobody knows; a removal that is refused does no harm. */
+	snprintf(ret_user, CONTAINER_NAME_SIZE, "?");
+	if (engine_list(engine, &list) < 0)
+		return true;
+	for (size_t i = 0; i < list.count; i++) {
+		const struct container_view *view = list.views[i];
+
+		if ((except_id && !strcmp(view->id, except_id)) || !volume_is_named_by(view, name))
+			continue;
+		snprintf(ret_user, CONTAINER_NAME_SIZE, "%s", view->name);
+		return true;
+	}
+	return false;
+}
