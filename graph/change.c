@@ -16,7 +16,7 @@
 
 static struct graph_snapshot *dup_locked(struct graph *graph, struct error *err)
 {
-	struct graph_snapshot *next = snapshot_dup(graph->snapshot);
+	struct graph_snapshot *next = snapshot_dup(graph->snapshot, 1, 1);
 	if (!next)
 		error_set(err, ENOMEM, "out of memory for the list of images");
 	return next;

@@ -34,6 +34,7 @@ struct image {
 	json_t *manifest; /* OCI image manifest: digests and sizes of the blobs */
 	size_t layer_count;
 	char (*diff_ids)[GRAPH_ID_SIZE]; /* lowest first, hex without "sha256:" */
+	int64_t *layer_sizes;            /* unpacked, in the same order; size_bytes is their sum */
 	int64_t size_bytes;              /* unpacked content, bytes of regular files */
 	int64_t created_ns;              /* from the config; 0 when it has none */
 	int64_t arrived_ns;              /* when it came into this store */

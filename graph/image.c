@@ -29,6 +29,7 @@ void image_unref(struct image *image)
 	json_decref(image->manifest);
 	free(image->config_text);
 	free(image->diff_ids);
+	free(image->layer_sizes);
 	free(stored->blobs);
 	free(stored);
 }
@@ -54,7 +55,8 @@ static int take_diff_ids(struct image *image, struct error *err)
 		return error_set(err, EINVAL, "image config: no list rootfs.diff_ids");
 	size_t count = json_array_size(list);
 	image->diff_ids = calloc(count + 1, sizeof(*image->diff_ids));
-	if (!image->diff_ids)
+	image->layer_sizes = calloc(count + 1, sizeof(*image->layer_sizes));
+	if (!image->diff_ids || !image->layer_sizes)
 		return error_set(err, ENOMEM, "out of memory for an image");
 	for (size_t i = 0; i < count; i++) {
 		int ret = copy_digest(json_string_value(json_array_get(list, i)),

@@ -1,13 +1,12 @@
-/* From an unpacked import to an image: its config and manifest are made, all is
- * synced while it is still in tmp/, then renamed to its places, then refs.json
- * names it. So a listed image is whole after a power cut, and what is not listed
- * is swept.
+/* The images of a batch become images of the store: all is synced while it is still
+ * in tmp/, then renamed to its places, then refs.json names it. So a listed image is
+ * whole after a power cut, and what is not listed is swept.
  *
- * One syncfs() stands for an fsync of each of the layer's files: a hundred
- * thousand of those take minutes. It is done before the turn, so that other
- * changes do not wait for it.
+ * One syncfs() stands for an fsync of each of the layers' files: a hundred thousand
+ * of those take minutes. It is done before the turn, so that other changes do not
+ * wait for it.
  */
-#include "graph/import.h"
+#include "graph/batch_private.h"
 
 #include "base/clock.h"
 #include "base/path.h"
@@ -15,190 +14,197 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
-#define MEDIA_MANIFEST "application/vnd.oci.image.manifest.v1+json"
-#define MEDIA_CONFIG "application/vnd.oci.image.config.v1+json"
-#define MEDIA_LAYER "application/vnd.oci.image.layer.v1.tar"
+/* --- what is to be published ---------------------------------------------------------------- */
 
-/* --- config and manifest ------------------------------------------------------------------- */
-
-/* Go's names for processors, which image configs use. */
-static const char *get_architecture(const struct utsname *host)
+/* All that the image names is in the batch or the store, and stays. */
+static int check_parts(struct batch *batch, struct image *image, struct error *err)
 {
-	static const struct {
-		const char *machine;
-		const char *name;
-	} table[] = {
-		{ "x86_64", "amd64" }, { "aarch64", "arm64" }, { "armv7l", "arm" },
-		{ "armv6l", "arm" },   { "i686", "386" },      { "i386", "386" },
-	};
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (strcmp(host->machine, table[i].machine) == 0)
-			return table[i].name;
-	return host->machine;
+	const struct stored_image *stored = stored_image_of(image);
+
+	image->size_bytes = 0;
+	for (size_t i = 0; i < image->layer_count; i++) {
+		if (!batch_has_layer(batch, image->diff_ids[i], &image->layer_sizes[i]))
+			return error_set(err, EINVAL, "the image has no layer sha256:%s",
+					 image->diff_ids[i]);
+		image->size_bytes += image->layer_sizes[i];
+	}
+	for (size_t i = 0; i < stored->blob_count; i++)
+		if (!batch_has_blob(batch, stored->blobs[i]))
+			return error_set(err, EINVAL, "the image has no blob sha256:%s",
+					 stored->blobs[i]);
+	return 0;
 }
 
-/* The digest of the uncompressed bytes; without compression, of the bytes. */
-static const char *get_diff_id(const struct import *import)
+static int take_image(struct batch *batch, struct image *image, struct error *err)
 {
-	return *import->result.diff_id ? import->result.diff_id : import->blob_digest;
+	struct image **grown =
+		reallocarray(batch->images, batch->image_count + 1, sizeof(*batch->images));
+
+	if (!grown)
+		return error_set(err, ENOMEM, "out of memory for new images");
+	batch->images = grown;
+	batch->images[batch->image_count++] = image_ref(image);
+	return 0;
 }
 
-static int render_config(const struct import *import, const char *message, int64_t now_ns,
-			 struct strbuf *out, struct error *err)
-{
-	struct utsname host;
-	char created[CLOCK_TEXT_SIZE];
-	json_t *comment auto_json = json_string(message ? message : "Imported from -");
-
-	if (!comment)
-		return error_set(err, EINVAL, "the message is not UTF-8 text");
-	if (uname(&host) < 0)
-		return error_set_sys(err, errno, "cannot tell the machine's architecture");
-	clock_render(now_ns, created);
-	json_t *config auto_json =
-		json_pack("{s:s, s:s, s:s, s:{}, s:{s:s, s:[s+]}, s:[{s:s, s:O}]}", "architecture",
-			  get_architecture(&host), "os", "linux", "created", created, "config",
-			  "rootfs", "type", "layers", "diff_ids", "sha256:", get_diff_id(import),
-			  "history", "created", created, "comment", comment);
-	if (!config)
-		return error_set(err, ENOMEM, "out of memory for an image config");
-	return json_render(config, 0, out, err);
-}
-
-static int render_manifest(const struct import *import, const struct strbuf *config,
-			   struct strbuf *out, struct error *err)
-{
-	char config_digest[DIGEST_SIZE], media[80];
-	const char *compression = import->result.compression;
-
-	int ret = digest_compute(strbuf_get_str(config), config->len, config_digest, err);
-	if (ret < 0)
-		return ret;
-	/* OCI knows +gzip and +zstd; the others are told the same way. */
-	snprintf(media, sizeof(media), MEDIA_LAYER "%s%s", *compression ? "+" : "", compression);
-	json_t *manifest auto_json =
-		json_pack("{s:i, s:s, s:{s:s, s:s+, s:I}, s:[{s:s, s:s+, s:I}]}", "schemaVersion",
-			  2, "mediaType", MEDIA_MANIFEST, "config", "mediaType", MEDIA_CONFIG,
-			  "digest", "sha256:", config_digest, "size", (json_int_t)config->len,
-			  "layers", "mediaType", media, "digest", "sha256:", import->blob_digest,
-			  "size", (json_int_t)import->offset);
-	if (!manifest)
-		return error_set(err, ENOMEM, "out of memory for an image manifest");
-	return json_render(manifest, 0, out, err);
-}
-
-static int write_text(const struct import *import, const char *name, const struct strbuf *text,
-		      struct error *err)
-{
-	return path_replace_file(import->dir_fd, name, strbuf_get_str(text), text->len, 0600, false,
-				 err);
-}
-
-static int make_image(const struct import *import, const char *message, struct image **ret,
-		      struct error *err)
+int batch_add_image(struct batch *batch, const char *config_digest, const char *manifest_digest,
+		    size_t *ret, char ret_id[GRAPH_ID_SIZE], struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf config = STRBUF_INIT;
 	AUTO(strbuf_deinit) struct strbuf manifest = STRBUF_INIT;
 	struct image *image AUTO(image_unref) = NULL;
-	int64_t now_ns = clock_now_ns();
+	int r = batch_read_text(batch, config_digest, &config, err);
 
-	int r = render_config(import, message, now_ns, &config, err);
 	if (r == 0)
-		r = render_manifest(import, &config, &manifest, err);
+		r = batch_read_text(batch, manifest_digest, &manifest, err);
 	if (r == 0)
 		r = stored_image_new(strbuf_get_str(&config), config.len, strbuf_get_str(&manifest),
 				     manifest.len, &image, err);
 	if (r == 0)
-		r = write_text(import, IMPORT_CONFIG, &config, err);
+		r = check_parts(batch, image, err);
 	if (r == 0)
-		r = write_text(import, IMPORT_MANIFEST, &manifest, err);
+		r = take_image(batch, image, err);
 	if (r < 0)
 		return r;
-	image->size_bytes = import->result.size_bytes;
-	image->arrived_ns = now_ns;
-	*ret = steal_ptr(&image);
+	image->arrived_ns = clock_now_ns();
+	if (ret)
+		*ret = batch->image_count - 1;
+	memcpy(ret_id, image->id, GRAPH_ID_SIZE);
+	return 0;
+}
+
+int batch_add_tag(struct batch *batch, size_t image, const char *name, struct error *err)
+{
+	struct batch_tag *grown =
+		reallocarray(batch->tags, batch->tag_count + 1, sizeof(*batch->tags));
+	char *copy = strdup(name);
+
+	if (grown)
+		batch->tags = grown;
+	if (!grown || !copy) {
+		free(copy);
+		return error_set(err, ENOMEM, "out of memory for tag '%s'", name);
+	}
+	batch->tags[batch->tag_count++] = (struct batch_tag){ .name = copy, .image = image };
 	return 0;
 }
 
 /* --- into the store -------------------------------------------------------------------------- */
 
-/* What is there under that digest is the same thing. */
-static int place(const struct import *import, const char *name, int dir_fd, const char *digest,
-		 struct error *err)
+/* Of what is there under that digest already ours is the same. */
+static int place(const struct batch *batch, const char *kind, int dir_fd,
+		 const struct batch_items *items, struct error *err)
 {
-	if (renameat2(import->dir_fd, name, dir_fd, digest, RENAME_NOREPLACE) < 0 &&
-	    errno != EEXIST)
-		return error_set_sys(err, errno, "cannot move the import's %s to its place", name);
+	for (size_t i = 0; i < items->count; i++) {
+		const char *digest = items->items[i].digest;
+		char name[BATCH_NAME_SIZE];
+
+		snprintf(name, sizeof(name), "%s-%s", kind, digest);
+		if (renameat2(batch->dir_fd, name, dir_fd, digest, RENAME_NOREPLACE) < 0 &&
+		    errno != EEXIST)
+			return error_set_sys(err, errno, "cannot move %s %s to its place", kind,
+					     digest);
+	}
+	if (items->count > 0 && fsync(dir_fd) < 0)
+		return error_set_sys(err, errno, "cannot make the image durable");
 	return 0;
 }
 
-static int place_all(const struct import *import, const struct image *image, struct error *err)
+/* One that the store has already stays the object that it is. */
+static struct image *add_image(struct graph_snapshot *next, struct image *image)
 {
-	const struct graph *graph = import->graph;
-	const struct stored_image *stored = stored_image_of(image);
+	struct image *known = snapshot_find_id(next, image->id);
 
-	int ret = place(import, IMPORT_LAYER, graph->layers_fd, image->diff_ids[0], err);
-	if (ret == 0)
-		ret = place(import, IMPORT_BLOB, graph->blobs_fd, import->blob_digest, err);
-	if (ret == 0)
-		ret = place(import, IMPORT_CONFIG, graph->blobs_fd, image->id, err);
-	if (ret == 0)
-		ret = place(import, IMPORT_MANIFEST, graph->blobs_fd, stored->manifest_digest, err);
-	if (ret == 0 && (fsync(graph->layers_fd) < 0 || fsync(graph->blobs_fd) < 0))
-		ret = error_set_sys(err, errno, "cannot make the image durable");
-	return ret;
+	if (known)
+		return known;
+	snapshot_add_image(next, image);
+	return image;
 }
 
-static int publish_locked(struct import *import, struct image *image, bool replace,
-			  struct error *err)
+static int fill_snapshot(struct batch *batch, bool replace, struct graph_snapshot *next,
+			 struct error *err)
 {
-	struct graph *graph = import->graph;
-	struct graph_snapshot *next AUTO(graph_snapshot_unref) = snapshot_dup(graph->snapshot);
+	for (size_t i = 0; i < batch->image_count; i++)
+		add_image(next, batch->images[i]);
+	for (size_t i = 0; i < batch->tag_count; i++) {
+		const struct batch_tag *tag = &batch->tags[i];
+		struct image *image = add_image(next, batch->images[tag->image]);
+		int ret;
+
+		if (!replace && snapshot_find_tag(next, tag->name))
+			return error_set(
+				err, EEXIST,
+				"tag '%s' is taken; import under another name and rename it",
+				tag->name);
+		ret = snapshot_set_tag(next, tag->name, image,
+				       batch->images[tag->image]->arrived_ns, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int publish_locked(struct batch *batch, bool replace, struct error *err)
+{
+	struct graph *graph = batch->graph;
+	struct graph_snapshot *next AUTO(graph_snapshot_unref) =
+		snapshot_dup(graph->snapshot, batch->image_count, batch->tag_count);
+	int ret;
 
 	if (!next)
 		return error_set(err, ENOMEM, "out of memory for the list of images");
-	if (*import->name && !replace && snapshot_find_tag(next, import->name))
-		return error_set(err, EEXIST,
-				 "tag '%s' is taken; import under another name and rename it",
-				 import->name);
-	snapshot_add_image(next, image);
-	int ret = 0;
-	if (*import->name)
-		ret = snapshot_set_tag(next, import->name, image, image->arrived_ns, err);
+	ret = fill_snapshot(batch, replace, next, err);
 	if (ret < 0)
 		return ret;
-	refs_drop_damaged_tag(graph, import->name);
-	ret = place_all(import, image, err);
+	for (size_t i = 0; i < batch->tag_count; i++)
+		refs_drop_damaged_tag(graph, batch->tags[i].name);
+	ret = place(batch, BATCH_LAYER, graph->layers_fd, &batch->layers, err);
+	if (ret == 0)
+		ret = place(batch, BATCH_BLOB, graph->blobs_fd, &batch->blobs, err);
 	if (ret == 0)
 		ret = graph_publish_locked(graph, steal_ptr(&next), err);
-	if (ret < 0)
-		sweep_image(graph, graph->snapshot, image);
 	return ret;
 }
 
-int import_publish(struct import *import, bool replace, const char *message,
-		   char ret_id[GRAPH_ID_SIZE], struct error *err)
+/* What was moved to its place and is not needed. */
+static void take_back(struct batch *batch)
 {
-	struct graph *graph = import->graph;
-	struct image *image AUTO(image_unref) = NULL;
+	for (size_t i = 0; i < batch->image_count; i++)
+		sweep_image(batch->graph, batch->graph->snapshot, batch->images[i]);
+}
 
-	int ret = make_image(import, message, &image, err);
-	if (ret < 0)
-		return ret;
+static void report(struct batch *batch, const char *action)
+{
+	for (size_t i = 0; i < batch->image_count; i++) {
+		const char *name = "";
+
+		for (size_t k = batch->tag_count; k-- > 0;)
+			if (batch->tags[k].image == i)
+				name = batch->tags[k].name;
+		graph_report(batch->graph, action, batch->images[i]->id, name);
+	}
+	for (size_t k = 0; k < batch->tag_count; k++)
+		graph_report(batch->graph, "tag", batch->images[batch->tags[k].image]->id,
+			     batch->tags[k].name);
+}
+
+int batch_publish(struct batch *batch, bool replace, const char *action, struct error *err)
+{
+	int ret;
+
 	/* Also reports what could not be written back: a full disk behind delayed
 	 * allocation. */
-	if (syncfs(import->dir_fd) < 0)
+	if (syncfs(batch->dir_fd) < 0)
 		return error_set_sys(err, errno, "cannot make the image durable");
-	graph_lock(graph);
-	ret = publish_locked(import, image, replace, err);
-	graph_unlock(graph);
+	graph_lock(batch->graph);
+	ret = publish_locked(batch, replace, err);
+	if (ret < 0)
+		take_back(batch);
+	graph_unlock(batch->graph);
 	if (ret < 0)
 		return ret;
-	memcpy(ret_id, image->id, GRAPH_ID_SIZE);
-	graph_report(graph, "import", image->id, import->name);
-	if (*import->name)
-		graph_report(graph, "tag", image->id, import->name);
+	batch->published = true;
+	report(batch, action);
 	return 0;
 }

@@ -2,7 +2,8 @@
  * durably at each change; what it does not name is rubbish.
  *
  *     {"version": 1,
- *      "images": [{"id", "manifest", "blobs": [...], "layers": [...], "size", "arrived"}],
+ *      "images": [{"id", "manifest", "blobs": [...], "layers": [...], "sizes": [...],
+ *                  "arrived"}],
  *      "tags": [{"name", "image", "set"}],
  *      "folders": ["team"]}
  *
@@ -33,14 +34,26 @@ static json_t *render_digests(char (*digests)[DIGEST_SIZE], size_t count)
 	return list;
 }
 
+static json_t *render_sizes(const struct image *image)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < image->layer_count; i++)
+		if (json_array_append_new(list, json_integer(image->layer_sizes[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
 static json_t *render_image(const struct image *image)
 {
 	const struct stored_image *stored = stored_image_of(image);
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:I}", "id", image->id, "manifest",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I}", "id", image->id, "manifest",
 			 stored->manifest_digest, "blobs",
 			 render_digests(stored->blobs, stored->blob_count), "layers",
-			 render_digests(image->diff_ids, image->layer_count), "size",
-			 (json_int_t)image->size_bytes, "arrived", (json_int_t)image->arrived_ns);
+			 render_digests(image->diff_ids, image->layer_count), "sizes",
+			 render_sizes(image), "arrived", (json_int_t)image->arrived_ns);
 }
 
 static json_t *render_tag(const struct tag *tag)
@@ -99,6 +112,16 @@ static int keep_damaged(json_t *list, json_t *entry, struct error *err)
 
 /* --- reading ----------------------------------------------------------------------- */
 
+static void read_sizes(json_t *entry, struct image *image)
+{
+	json_t *list = json_get_array(entry, "sizes");
+
+	for (size_t i = 0; i < image->layer_count; i++) {
+		image->layer_sizes[i] = json_integer_value(json_array_get(list, i));
+		image->size_bytes += image->layer_sizes[i];
+	}
+}
+
 static int read_image(struct graph *graph, json_t *entry, struct graph_snapshot *snapshot,
 		      struct error *err)
 {
@@ -113,7 +136,7 @@ static int read_image(struct graph *graph, json_t *entry, struct graph_snapshot 
 	int ret = stored_image_read(graph, id, manifest, &image, err);
 	if (ret < 0)
 		return ret;
-	image->size_bytes = json_get_int(entry, "size", 0);
+	read_sizes(entry, image);
 	image->arrived_ns = json_get_int(entry, "arrived", 0);
 	snapshot_add_image(snapshot, image);
 	return 0;

@@ -64,10 +64,10 @@ struct graph_snapshot *snapshot_new(size_t images, size_t tags, size_t folders)
 	return steal_ptr(&snapshot);
 }
 
-struct graph_snapshot *snapshot_dup(const struct graph_snapshot *from)
+struct graph_snapshot *snapshot_dup(const struct graph_snapshot *from, size_t images, size_t tags)
 {
-	struct graph_snapshot *to AUTO(graph_snapshot_unref) =
-		snapshot_new(from->image_count + 1, from->tag_count + 1, from->folder_count + 1);
+	struct graph_snapshot *to AUTO(graph_snapshot_unref) = snapshot_new(
+		from->image_count + images, from->tag_count + tags, from->folder_count + 1);
 
 	if (!to || !copy_names(to, from))
 		return NULL;

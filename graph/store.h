@@ -30,6 +30,7 @@ struct graph {
 	 * whose files come back. */
 	json_t *damaged_images;
 	json_t *damaged_tags;
+	struct batch *batches; /* under way; guarded by turn */
 	pthread_mutex_t swap;
 	struct graph_snapshot *snapshot; /* guarded by swap */
 };
@@ -62,8 +63,9 @@ int stored_image_read(const struct graph *graph, const char *id, const char *man
 
 /* An empty one with room for so many; NULL: out of memory. */
 struct graph_snapshot *snapshot_new(size_t images, size_t tags, size_t folders);
-/* A private copy to be changed, with room for one more of each. NULL: out of memory. */
-struct graph_snapshot *snapshot_dup(const struct graph_snapshot *from);
+/* A private copy to be changed, with room for so many images and tags and one folder more.
+ * NULL: out of memory. */
+struct graph_snapshot *snapshot_dup(const struct graph_snapshot *from, size_t images, size_t tags);
 struct tag *snapshot_find_tag(const struct graph_snapshot *snapshot, const char *name);
 struct image *snapshot_find_id(const struct graph_snapshot *snapshot, const char *id);
 size_t snapshot_count_tags(const struct graph_snapshot *snapshot, const struct image *image);
@@ -94,7 +96,7 @@ bool refs_drop_damaged_tag(struct graph *graph, const char *name);
 
 /* --- sweep.c ----------------------------------------------------------------------- */
 
-/* Which of blobs/ and layers/ something needs. */
+/* Which of blobs/ and layers/ something needs: the images, damaged ones, and batches under way. */
 struct needed {
 	size_t blob_count, layer_count;
 	char (*blobs)[DIGEST_SIZE]; /* sorted */

@@ -7,7 +7,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/random.h"
-#include "graph/store.h"
+#include "graph/batch_private.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -77,11 +77,16 @@ static int allocate_needed(const struct graph *graph, const struct graph_snapsho
 {
 	size_t blobs = count_damaged(graph->damaged_images, "blobs");
 	size_t layers = count_damaged(graph->damaged_images, "layers");
+	size_t kept = 0;
 
 	for (size_t i = 0; i < snapshot->image_count; i++) {
 		blobs += stored_image_of(snapshot->images[i])->blob_count;
 		layers += snapshot->images[i]->layer_count;
 	}
+	for (const struct batch *batch = graph->batches; batch; batch = batch->next)
+		kept += batch->kept.count;
+	blobs += kept;
+	layers += kept;
 	needed->blobs = calloc(blobs + 1, DIGEST_SIZE);
 	needed->layers = calloc(layers + 1, DIGEST_SIZE);
 	return needed->blobs && needed->layers ? 0 : -ENOMEM;
@@ -106,6 +111,15 @@ int needed_collect(const struct graph *graph, const struct graph_snapshot *snaps
 		memcpy(ret->layers[ret->layer_count], image->diff_ids,
 		       image->layer_count * DIGEST_SIZE);
 		ret->layer_count += image->layer_count;
+	}
+	/* A digest tells blobs from layers by itself. */
+	for (const struct batch *batch = graph->batches; batch; batch = batch->next) {
+		for (size_t i = 0; i < batch->kept.count; i++) {
+			memcpy(ret->blobs[ret->blob_count++], batch->kept.items[i].digest,
+			       DIGEST_SIZE);
+			memcpy(ret->layers[ret->layer_count++], batch->kept.items[i].digest,
+			       DIGEST_SIZE);
+		}
 	}
 	qsort(ret->blobs, ret->blob_count, DIGEST_SIZE, compare_digests);
 	qsort(ret->layers, ret->layer_count, DIGEST_SIZE, compare_digests);

@@ -1,0 +1,25 @@
+/* The config and manifest of an image that is made here. Private to graph/. */
+#ifndef GRAPH_DESCRIBE_H
+#define GRAPH_DESCRIBE_H
+
+#include "base/json.h"
+#include "graph/batch.h"
+
+/* Media types. Source: OCI image-spec, media-types.md. */
+#define MEDIA_MANIFEST "application/vnd.oci.image.manifest.v1+json"
+#define MEDIA_CONFIG "application/vnd.oci.image.config.v1+json"
+#define MEDIA_LAYER "application/vnd.oci.image.layer.v1.tar" /* "+gzip", "+zstd" */
+
+/* Go's name for this machine's processor, which image configs use ("amd64"). "" when
+ * uname(2) fails, which it does not. */
+const char *describe_architecture(void);
+/* The config of an image of one layer, imported now. message: the comment of its history. */
+int describe_import(const struct batch_layer *layer, const char *message, int64_t now_ns,
+		    struct strbuf *out, struct error *err);
+/* A descriptor of a layer's blob, with the media type of its compression; NULL: no memory. */
+json_t *describe_layer(const struct batch_layer *layer);
+/* A manifest; layers: a list of descriptors, lowest first, borrowed. */
+int describe_manifest(const struct strbuf *config, json_t *layers, struct strbuf *out,
+		      struct error *err);
+
+#endif
