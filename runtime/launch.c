@@ -123,7 +123,7 @@ static int *collect_fds(const struct launch_spec *spec, const int own[3], size_t
 		return NULL;
 	for (size_t i = 0; i < 3; i++)
 		fds[count++] = own[i];
-	fds[count++] = spec->rootfs_fd;
+	fds[count++] = spec->join ? spec->join_fd : spec->rootfs_fd;
 	fds[count++] = spec->log_dir_fd;
 	fds[count++] = spec->run_dir_fd;
 	if (spec->cgroup_fd >= 0)

@@ -85,6 +85,12 @@ struct launch_spec {
 	bool tty;                    /* a pseudo terminal instead of pipes */
 	uint16_t tty_rows, tty_cols; /* initial size; 0: 24 x 80 */
 	bool open_stdin;             /* else /dev/null */
+	/* A further process (exec): it joins the namespaces of the process that join_fd, a
+	 * pidfd of the container's process 1, names. rootfs_fd is -1, nothing is mounted, and
+	 * cwd must be there. result->pid is the program's. */
+	bool join;
+	int join_fd;
+	bool discard_output; /* nobody wants it: /dev/null, or read and dropped with a tty */
 };
 
 /* A connection to one shim. Not thread-safe: the caller serialises. */

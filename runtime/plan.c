@@ -127,6 +127,8 @@ static uint32_t collect_flags(const struct launch_spec *spec)
 	flags |= spec->new_netns ? (uint32_t)PLAN_NEW_NETNS : 0;
 	flags |= spec->tty ? (uint32_t)PLAN_TTY : 0;
 	flags |= spec->open_stdin ? (uint32_t)PLAN_OPEN_STDIN : 0;
+	flags |= spec->join ? (uint32_t)PLAN_JOIN : 0;
+	flags |= spec->discard_output ? (uint32_t)PLAN_DISCARD : 0;
 	return flags;
 }
 
@@ -146,7 +148,8 @@ static void fill_scalars(struct plan_header *header, const struct launch_spec *s
 	header->flags = collect_flags(spec);
 	header->tty_rows = spec->tty_rows ? spec->tty_rows : DEFAULT_ROWS;
 	header->tty_cols = spec->tty_cols ? spec->tty_cols : DEFAULT_COLS;
-	header->rootfs_fd = spec->rootfs_fd;
+	header->rootfs_fd = spec->join ? -1 : spec->rootfs_fd;
+	header->join_fd = spec->join ? spec->join_fd : -1;
 	header->log_dir_fd = spec->log_dir_fd;
 	header->run_dir_fd = spec->run_dir_fd;
 	header->cgroup_fd = spec->cgroup_fd;
@@ -175,8 +178,8 @@ static void put_content(struct strbuf *out, struct plan_header *header,
 
 static bool has_low_fd(const struct launch_spec *spec)
 {
-	bool low = spec->rootfs_fd < 3 || spec->log_dir_fd < 3 || spec->run_dir_fd < 3 ||
-		   (spec->cgroup_fd < 3 && spec->cgroup_fd != -1);
+	bool low = (spec->join ? spec->join_fd : spec->rootfs_fd) < 3 || spec->log_dir_fd < 3 ||
+		   spec->run_dir_fd < 3 || (spec->cgroup_fd < 3 && spec->cgroup_fd != -1);
 	for (size_t i = 0; i < spec->cgroup_procs_count; i++)
 		low = low || spec->cgroup_procs_fds[i] < 3;
 	for (size_t i = 0; i < spec->mount_count; i++)

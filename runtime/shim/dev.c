@@ -125,7 +125,9 @@ static int set_up_terminal(const struct plan *plan, int master, int slave)
 		.ws_row = (unsigned short)plan->header->tty_rows,
 		.ws_col = (unsigned short)plan->header->tty_cols,
 	};
-	if (ioctl(master, TIOCSWINSZ, &size) < 0 || ioctl(slave, TIOCSCTTY, 0) < 0)
+	if (ioctl(master, TIOCSWINSZ, &size) < 0)
+		return -1;
+	if (!plan_has(plan, PLAN_JOIN) && ioctl(slave, TIOCSCTTY, 0) < 0)
 		return -1;
 	if (plan->header->uid && fchown(slave, plan->header->uid, (gid_t)-1) < 0)
 		return -1;
@@ -145,7 +147,7 @@ int dev_open_terminal(const struct sandbox *box, struct error *err)
 		return error_set_sys(err, errno, "cannot open a terminal");
 	if (set_up_terminal(box->plan, master, slave) < 0)
 		return error_set_sys(err, errno, "cannot set up the terminal");
-	if (bind_console(box->root_fd, slave) < 0)
+	if (!plan_has(box->plan, PLAN_JOIN) && bind_console(box->root_fd, slave) < 0)
 		return error_set_sys(err, errno, "cannot make '/dev/console'");
 	if (send_terminal(box->channel, master, slave) < 0)
 		return error_set_sys(err, errno, "cannot hand the terminal over");

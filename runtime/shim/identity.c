@@ -88,7 +88,7 @@ static int change_user(const struct plan *plan, struct error *err)
 
 /* After the last change of ids, which would clear it. A shim that died just
  * before is seen by its end of the channel being closed. */
-static int die_with_shim(int channel, struct error *err)
+int identity_die_with_shim(int channel, struct error *err)
 {
 	struct pollfd fd = { .fd = channel, .events = 0 };
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -135,7 +135,7 @@ int identity_drop(const struct sandbox *box, struct error *err)
 		return r;
 	if (no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_set_sys(err, errno, "cannot set no_new_privs");
-	r = die_with_shim(box->channel, err);
+	r = identity_die_with_shim(box->channel, err);
 	if (r < 0)
 		return r;
 	r = load_filter(plan, err);

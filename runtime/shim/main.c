@@ -44,6 +44,7 @@ static int init(struct shim *shim, const struct plan *plan, struct error *err)
 	shim->run_dir_fd = plan->header->run_dir_fd;
 	shim->tty = plan_has(plan, PLAN_TTY);
 	shim->open_stdin = plan_has(plan, PLAN_OPEN_STDIN);
+	shim->discard = plan_has(plan, PLAN_DISCARD);
 	shim->out_fds[0] = shim->out_fds[1] = shim->stdin_fd = shim->slave_fd = -1;
 	shim->listen_fd = -1;
 	for (unsigned i = 0; i < SHIM_CONNECTIONS; i++)
@@ -64,7 +65,7 @@ static void close_plan(const struct plan *plan, int plan_fd)
 	const struct plan_header *header = plan->header;
 	close(plan_fd);
 	close(header->slim_fd);
-	close(header->rootfs_fd);
+	close(plan_has(plan, PLAN_JOIN) ? header->join_fd : header->rootfs_fd);
 	if (header->log_dir_fd != header->run_dir_fd)
 		close(header->log_dir_fd);
 	if (header->cgroup_fd >= 0)

@@ -159,8 +159,9 @@ static int check_scalars(const struct plan *plan, struct error *err)
 		return error_set(err, EINVAL, "launch plan: bad id, directory or host name");
 	if (header->argv.count == 0)
 		return error_set(err, EINVAL, "launch plan: no program");
-	if (header->socket_fd < 0 || header->slim_fd < 0 || header->rootfs_fd < 0 ||
-	    header->log_dir_fd < 0 || header->run_dir_fd < 0 || header->cgroup_fd < -1)
+	if (header->socket_fd < 0 || header->slim_fd < 0 || header->log_dir_fd < 0 ||
+	    header->run_dir_fd < 0 || header->cgroup_fd < -1 ||
+	    (plan_has(plan, PLAN_JOIN) ? header->join_fd : header->rootfs_fd) < 0)
 		return error_set(err, EINVAL, "launch plan: a descriptor is missing");
 	if (header->tty_rows > UINT16_MAX || header->tty_cols > UINT16_MAX)
 		return error_set(err, EINVAL, "launch plan: impossible terminal size");

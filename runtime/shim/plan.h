@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC 0x6e616c70U /* "plan" */
-#define PLAN_VERSION 1U
+#define PLAN_VERSION 2U
 #define PLAN_SIZE_MAX (16U << 20) /* argv and env reach 6 MiB at most in the kernel */
 
 enum plan_flag {
@@ -25,7 +25,9 @@ enum plan_flag {
 	PLAN_NO_NEW_PRIVS = 1 << 1,
 	PLAN_NEW_NETNS = 1 << 2,
 	PLAN_TTY = 1 << 3,
-	PLAN_OPEN_STDIN = 1 << 4
+	PLAN_OPEN_STDIN = 1 << 4,
+	PLAN_JOIN = 1 << 5,   /* a further process of a container that runs */
+	PLAN_DISCARD = 1 << 6 /* its output is not kept */
 };
 
 struct plan_span {
@@ -73,10 +75,12 @@ struct plan_header {
 	uint32_t flags; /* enum plan_flag */
 	uint32_t tty_rows, tty_cols;
 	/* Descriptors that the shim inherits, under these numbers. */
-	int32_t socket_fd; /* its end of the engine's connection */
-	int32_t slim_fd;   /* the mount namespace to work in */
-	int32_t rootfs_fd, log_dir_fd, run_dir_fd;
-	int32_t cgroup_fd; /* or -1 */
+	int32_t socket_fd;                         /* its end of the engine's connection */
+	int32_t slim_fd;                           /* the mount namespace to work in */
+	int32_t rootfs_fd, log_dir_fd, run_dir_fd; /* the first is -1 with PLAN_JOIN */
+	int32_t cgroup_fd;                         /* or -1 */
+	int32_t join_fd;                           /* with PLAN_JOIN: pidfd of process 1; else -1 */
+	int32_t reserved;
 };
 
 /* A checked message: pointers into it, and counts in the header. */

@@ -72,6 +72,12 @@ struct shim_failed {
 	struct error error;
 };
 
+/* Inside a shim only: the process that will be the program of an exec was made. */
+struct shim_born {
+	uint32_t type; /* SHIM_MESSAGE_HELLO */
+	int32_t pid;   /* in the shim's pid namespace */
+};
+
 _Static_assert(sizeof(struct shim_request) == 32, "what older shims read");
 _Static_assert(sizeof(struct shim_message) == 56, "what older engines read");
 

@@ -28,7 +28,7 @@
 
 /* Before exec, and as the first thing: the file is the host's. The kernel lets
  * a vfork child have a value of its own. */
-static int set_oom_score(const struct sandbox *box, struct error *err)
+int sandbox_set_oom_score(const struct sandbox *box, struct error *err)
 {
 	char text[16];
 	int adj = box->plan->header->oom_score_adj;
@@ -42,12 +42,19 @@ static int set_oom_score(const struct sandbox *box, struct error *err)
 	return 0;
 }
 
-static int join_cgroups(const struct sandbox *box, struct error *err)
+int sandbox_join_cgroups(const struct plan *plan, struct error *err)
 {
-	const struct plan *plan = box->plan;
 	for (uint32_t i = 0; i < plan->header->cgroup_procs.count; i++)
 		if (write(plan->cgroup_procs[i], "0", 1) != 1)
 			return error_set_sys(err, errno, "cannot join cgroup %u of the plan", i);
+	return 0;
+}
+
+static int enter_cgroups(const struct sandbox *box, struct error *err)
+{
+	int r = sandbox_join_cgroups(box->plan, err);
+	if (r < 0)
+		return r;
 	/* Not by clone3: there it would take the shim's cgroups for its root. */
 	if (syscall(SYS_unshare, CLONE_NEWCGROUP) < 0)
 		return error_set_sys(err, errno, "cannot make a cgroup namespace");
@@ -80,7 +87,7 @@ static int set_names(const struct plan *plan, struct error *err)
 
 /* Else the program would have the session keyring of whoever started the
  * engine. */
-static int leave_keyring(struct error *err)
+int sandbox_leave_keyring(struct error *err)
 {
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
 		return error_set_sys(err, errno, "cannot make a session keyring");
@@ -101,7 +108,7 @@ static int enter_directory(const struct sandbox *box, struct error *err)
 }
 
 /* Whatever the engine ignores or the shim blocks, a program expects neither. */
-static void reset_signals(void)
+void sandbox_reset_signals(void)
 {
 	const char fresh[32] = { 0 }; /* the kernel's struct sigaction: SIG_DFL, no flags */
 	const char empty[KERNEL_SIGSET_SIZE] = { 0 };
@@ -144,11 +151,11 @@ static int prepare(struct sandbox *box, struct error *err)
 {
 	close(box->shim_channel);
 	umask(0); /* the modes of the plan are meant */
-	int r = set_oom_score(box, err);
+	int r = sandbox_set_oom_score(box, err);
 	if (r < 0)
 		return r;
 	close(box->proc_fd);
-	r = join_cgroups(box, err);
+	r = enter_cgroups(box, err);
 	if (r < 0)
 		return r;
 	if (plan_has(box->plan, PLAN_NEW_NETNS) && (r = raise_loopback(err)) < 0)
@@ -159,14 +166,14 @@ static int prepare(struct sandbox *box, struct error *err)
 	r = prepare_files(box, err);
 	if (r < 0)
 		return r;
-	r = leave_keyring(err);
+	r = sandbox_leave_keyring(err);
 	if (r < 0)
 		return r;
 	r = identity_set_limits(box->plan, err);
 	if (r < 0)
 		return r;
 	umask(022);
-	reset_signals();
+	sandbox_reset_signals();
 	/* Ours are all close-on-exec: this is for what we might have forgotten. */
 	if (kernel_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_set_sys(err, errno, "cannot close the descriptors");

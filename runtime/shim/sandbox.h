@@ -26,6 +26,16 @@ struct sandbox {
  * shim has been told. Typed for spawn_child(). */
 int sandbox_run(void *sandbox);
 
+/* join.c: the same for a further process of a container that runs (exec). It is not
+ * the program's parent for long: see there. Typed for spawn_child(). */
+int join_run(void *sandbox);
+
+/* Steps that both take. 0 or -errno with a sentence. */
+int sandbox_set_oom_score(const struct sandbox *box, struct error *err);
+int sandbox_join_cgroups(const struct plan *plan, struct error *err);
+int sandbox_leave_keyring(struct error *err);
+void sandbox_reset_signals(void);
+
 /* root.c: the root file system and what is mounted in it. Each 0 or -errno with
  * a sentence. Paths are resolved inside the container's root. */
 int root_take(struct sandbox *box, struct error *err);
@@ -39,8 +49,8 @@ int root_open_made(int root_fd, const char *path, bool is_file);
 
 /* dev.c: what lies in /dev. */
 int dev_fill(const struct sandbox *box, struct error *err);
-/* A pseudo terminal of the container's own devpts becomes 0, 1, 2, /dev/console
- * and the controlling terminal; master and slave go to the shim. */
+/* A pseudo terminal of the container's own devpts becomes 0, 1, 2, and of process 1
+ * /dev/console and the controlling terminal; master and slave go to the shim. */
 int dev_open_terminal(const struct sandbox *box, struct error *err);
 /* Pipes or the container's /dev/null become 0, 1, 2. */
 int dev_set_stdio(const struct sandbox *box, struct error *err);
@@ -48,6 +58,8 @@ int dev_set_stdio(const struct sandbox *box, struct error *err);
 /* identity.c: what the program may do. In this order. */
 int identity_set_limits(const struct plan *plan, struct error *err);
 int identity_drop(const struct sandbox *box, struct error *err);
+/* Be killed when the shim, whose end of the channel tells of its life, dies. */
+int identity_die_with_shim(int channel, struct error *err);
 
 /* program.c: execve, looked up in the container's PATH. Returns -errno with a
  * sentence. */

@@ -38,6 +38,7 @@ struct shim {
 	uint64_t run;
 	int run_dir_fd;
 	bool tty, open_stdin;
+	bool discard; /* what comes from the terminal is dropped; of pipes there are none */
 
 	pid_t pid; /* process 1 */
 	int64_t started_ns, finished_ns;

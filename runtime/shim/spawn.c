@@ -73,7 +73,11 @@ pid_t spawn_child(uint64_t namespaces, int cgroup_fd, int (*func)(void *arg), vo
 		args.cgroup = (unsigned)cgroup_fd;
 	}
 	long pid = clone_child(&args, func, arg);
+	if (pid == -EAGAIN && cgroup_fd >= 0)
+		return error_set(err, EAGAIN,
+				 "the limit of processes of the container or of this machine is "
+				 "reached");
 	if (pid < 0)
-		return error_set_sys(err, (int)-pid, "cannot make the container's first process");
+		return error_set_sys(err, (int)-pid, "cannot make a process of the container");
 	return (pid_t)pid;
 }

@@ -17,6 +17,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+/* The kernel's numbers of errors are below. */
+#define ERRNO_MAX 4095
+
 /* The pointers that execve wants. NULL when memory ran out. */
 static char **make_vector(const struct plan *plan, const uint32_t *offsets, uint32_t count)
 {
@@ -43,7 +46,7 @@ static int make_pipe(const struct plan *plan, int ends[2], int kept, struct erro
 static int make_pipes(struct shim *shim, struct sandbox *box, struct error *err)
 {
 	int ends[2];
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && !shim->discard; i++) {
 		int r = make_pipe(box->plan, ends, 0, err);
 		if (r < 0)
 			return r;
@@ -79,6 +82,18 @@ static int take_terminal(struct shim *shim, struct msghdr *message, struct error
 	return 0;
 }
 
+/* What a failure says. Its last words may be those of a process that is in the
+ * container already: they are looked at twice. */
+static int take_failure(struct shim_failed *failed, bool *ret_program, struct error *err)
+{
+	failed->error.msg[sizeof(failed->error.msg) - 1] = '\0';
+	if (failed->error.code < 1 || failed->error.code > ERRNO_MAX)
+		failed->error.code = EIO;
+	*ret_program = failed->program != 0;
+	*err = failed->error;
+	return -err->code;
+}
+
 /* Until the child has executed (0) or failed. */
 static int await_execution(struct shim *shim, int channel, bool *ret_program, struct error *err)
 {
@@ -88,6 +103,7 @@ static int await_execution(struct shim *shim, int channel, bool *ret_program, st
 			char space[CMSG_SPACE(2 * sizeof(int))];
 		} control;
 		struct shim_failed failed;
+		struct shim_born born;
 		struct iovec iov = { .iov_base = &failed, .iov_len = sizeof(failed) };
 		struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 		message.msg_control = &control;
@@ -97,10 +113,12 @@ static int await_execution(struct shim *shim, int channel, bool *ret_program, st
 			return 0;
 		if (n < 0)
 			return error_set_sys(err, errno, "cannot hear from the container");
-		if (n == (ssize_t)sizeof(failed)) {
-			*ret_program = failed.program != 0;
-			*err = failed.error;
-			return -err->code;
+		if (n == (ssize_t)sizeof(failed))
+			return take_failure(&failed, ret_program, err);
+		if (n == (ssize_t)sizeof(born) && shim->pid == 0) {
+			memcpy(&born, &failed, sizeof(born));
+			shim->pid = born.pid;
+			continue;
 		}
 		int r = take_terminal(shim, &message, err);
 		if (r < 0)
@@ -108,31 +126,72 @@ static int await_execution(struct shim *shim, int channel, bool *ret_program, st
 	}
 }
 
-static int start_child(struct shim *shim, struct sandbox *box, bool *ret_program, struct error *err)
+/* A container's first process, or the one that makes a further one. */
+static pid_t make_child(struct sandbox *box, struct error *err)
 {
 	uint64_t namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+	int cgroup_fd = box->plan->header->cgroup_fd;
+	if (plan_has(box->plan, PLAN_JOIN))
+		return spawn_child(0, cgroup_fd, join_run, box, err);
+	if (plan_has(box->plan, PLAN_NEW_NETNS))
+		namespaces |= CLONE_NEWNET;
+	return spawn_child(namespaces, cgroup_fd, sandbox_run, box, err);
+}
+
+static void end_child(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Of a further process, whose maker ends by itself. */
+static int await_join(struct shim *shim, pid_t maker, int channel, bool *ret_program,
+		      struct error *err)
+{
+	shim->pid = 0;
+	int r = await_execution(shim, channel, ret_program, err);
+	if (r == 0 && shim->pid == 0)
+		r = error_set(err, ESRCH,
+			      "it was killed before it began; has the container ended?");
+	end_child(maker);
+	return r;
+}
+
+static int start_child(struct shim *shim, struct sandbox *box, bool *ret_program, struct error *err)
+{
 	int channel[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
 		return error_set_sys(err, errno, "cannot make a channel to the container");
 	box->shim_channel = channel[0];
 	box->channel = channel[1];
-	if (plan_has(box->plan, PLAN_NEW_NETNS))
-		namespaces |= CLONE_NEWNET;
 	shim->started_ns = clock_realtime_ns();
-	shim->pid = spawn_child(namespaces, box->plan->header->cgroup_fd, sandbox_run, box, err);
+	shim->pid = make_child(box, err);
 	close(channel[1]);
 	for (int i = 0; i < 3; i++)
 		if (box->stdio[i] >= 0)
 			close(box->stdio[i]);
 	if (shim->pid < 0)
 		return shim->pid;
-	int r = await_execution(shim, channel[0], ret_program, err);
+	int r = plan_has(box->plan, PLAN_JOIN)
+			? await_join(shim, shim->pid, channel[0], ret_program, err)
+			: await_execution(shim, channel[0], ret_program, err);
 	close(channel[0]);
-	if (r < 0) {
-		kill(shim->pid, SIGKILL);
-		waitpid(shim->pid, NULL, 0);
-	}
+	if (r < 0)
+		end_child(shim->pid);
 	return r;
+}
+
+/* A further process is started once by the engine that asked or by its successor,
+ * which looks for our socket: when that is there, and who asked is not, it is
+ * the successor's turn to ask again. */
+static int check_engine(const struct plan *plan, struct error *err)
+{
+	struct pollfd fd = { .fd = plan->header->socket_fd, .events = 0 };
+	if (poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP))
+		return error_set(err, ECANCELED, "the engine has gone");
+	return 0;
 }
 
 int shim_launch(struct shim *shim, const struct plan *plan, bool *ret_program, struct error *err)
@@ -153,6 +212,8 @@ int shim_launch(struct shim *shim, const struct plan *plan, bool *ret_program, s
 	if (r < 0)
 		return r;
 	r = record_write_pid(shim, box.proc_fd, err);
+	if (r == 0 && plan_has(plan, PLAN_JOIN))
+		r = check_engine(plan, err);
 	if (r < 0)
 		return r;
 	if (chdir("/") < 0)

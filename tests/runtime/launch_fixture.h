@@ -250,7 +250,7 @@ static int fixture_finish(struct fixture *f)
 	return event.exit_code;
 }
 
-static int fixture_run(struct fixture *f, const char *script)
+__attribute__((unused)) static int fixture_run(struct fixture *f, const char *script)
 {
 	fixture_start(f, script);
 	return fixture_finish(f);
