@@ -111,8 +111,10 @@ mounts_here() {
 }
 
 @test "mount -t fuse.containerfs" {
-	# mount(8) looks for helpers here and nowhere else.
+	# mount(8) looks for helpers here and nowhere else; another test makes one too.
 	helper=/sbin/mount.fuse.containerfs
+	exec {lock}</sbin
+	flock "$lock"
 	if [ -e "$helper" ]; then
 		ln -s "$program" "$scratch/mount.fuse.containerfs"
 		"$scratch/mount.fuse.containerfs" my-source "$mnt" -o "rw,root=$root,run=$run"
@@ -123,6 +125,7 @@ mounts_here() {
 		rm "$helper"
 		[ "$status" = 0 ]
 	fi
+	exec {lock}<&-
 	[ "$(findmnt -no SOURCE "$mnt")" = my-source ]
 	umount "$mnt"
 }

@@ -8,21 +8,23 @@
 #	teardown_file() { sandbox_end; }
 #
 # A sandbox is a directory with root, run directory and mount point; nothing of
-# it is shared with another mount. look_after removes the containers that the test
+# it is shared with another mount, and all that is looked at is this sandbox's, so
+# that files run side by side. look_after removes the containers that the test
 # left and fails if mounts, control groups, links, processes or files are not as
-# before. sandbox_end fails if the daemon's log has a bug in it, or if the engine
-# died without a test having killed it (kill_engine).
+# before. sandbox_end fails if the daemon's log has a bug in it, if the engine
+# died without a test having killed it (kill_engine), or if something stays.
 #
 # What may hang, hangs for DEADLINE seconds: every command that touches the mount
-# in here ends by itself.
+# in here ends by itself. It is no measure of speed: the machine may be busy.
 # shellcheck shell=bash disable=SC2034
 
 bats_require_minimum_version 1.5.0
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$TOP/tests/mount/groups.bash"
 : "${BUILD_DIR:=$TOP/build}"
 export BUILD_DIR
-DEADLINE=${DEADLINE:-20}
+DEADLINE=${DEADLINE:-60}
 IMAGE=demo:1
 
 fail() {
@@ -37,7 +39,8 @@ sandbox_make() {
 	SANDBOX=$(mktemp -d "${TMPDIR:-/tmp}/cf.XXXXXX")
 	MNT=$SANDBOX/mnt ROOT=$SANDBOX/root RUN=$SANDBOX/run
 	TRY=$SANDBOX/try
-	export SANDBOX MNT ROOT RUN TRY CONTAINERFS=$MNT PATH=$BUILD_DIR:$PATH
+	INSTANCE=$(get_instance "$ROOT")
+	export SANDBOX MNT ROOT RUN TRY INSTANCE CONTAINERFS=$MNT PATH=$BUILD_DIR:$PATH
 	mkdir "$MNT" "$SANDBOX/work"
 	"${CC:-cc}" -std=gnu17 -O1 -Wall -o "$TRY" "$TOP/tests/mount/try.c"
 	# An upper directory of an overlay cannot lie on an overlay.
@@ -51,14 +54,12 @@ sandbox_make() {
 # Start containerfs with further options; returns when the mount answers.
 mount_start() {
 	local report=log_path=$SANDBOX/report
-	list_groups >"$SANDBOX/groups.before"
 	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}$report \
 		UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}$report \
 		TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}$report \
 		"$BUILD_DIR/containerfs" --root "$ROOT" --run "$RUN" "$@" "$MNT" 3>&- 4>&-
 	field "$MNT/info" Holder >"$SANDBOX/holder"
-	[ -e "$SANDBOX/groups" ] ||
-		list_groups | comm -13 "$SANDBOX/groups.before" - >"$SANDBOX/groups"
+	[ -n "$(list_own_groups)" ] || fail "no control group of $INSTANCE, the instance of $ROOT"
 }
 
 # End it cleanly, and wait until it has gone.
@@ -92,6 +93,7 @@ sandbox_end() {
 	check_engine || status=1
 	sandbox_kill || status=1
 	check_log || status=1
+	check_gone || status=1
 	if [ "$status" != 0 ]; then
 		tail -n 20 "$RUN/log" >&2
 	fi
@@ -119,6 +121,16 @@ check_log() {
 		bad=1
 	fi
 	[ "$bad" = 0 ] || fail "the log or a sanitizer tells of a bug"
+}
+
+# Nothing stays but what the sandbox began with.
+check_gone() {
+	local left
+	left=$({
+		list_mounts | grep -v ' containerfs-test$'
+		list_own_groups
+	})
+	[ -z "$left" ] || fail "left over: $left"
 }
 
 is_mounted() {
@@ -150,13 +162,11 @@ sandbox_kill() {
 
 # Mounts below it, newest first; groups that it made; its directory.
 sandbox_remove() {
-	local path group
+	local path
 	while read -r path; do
 		umount -l "$path" 2>/dev/null || :
 	done < <(awk -v dir="$SANDBOX/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | tac)
-	while read -r group; do
-		find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || :
-	done < <(list_own_groups)
+	remove_instance_groups "$INSTANCE" || :
 	rm -rf --one-file-system "$SANDBOX"
 }
 
@@ -166,49 +176,30 @@ gone() {
 	! kill -0 "$1" 2>/dev/null
 }
 
-list_groups() {
-	find /sys/fs/cgroup -type d -path '*/containerfs/*' -prune 2>/dev/null | sort
-}
-
-# Those of this sandbox: they came when it was first mounted.
 list_own_groups() {
-	local group
-	while read -r group; do
-		if [ -d "$group" ]; then
-			echo "$group"
-		fi
-	done <"$SANDBOX/groups"
+	list_instance_groups "$INSTANCE"
 }
 
-# Holder, engine, shims: by their command line, which names the sandbox, and by their pid files.
-# Containers' processes: by their control group.
+# Holder, engine and its helpers, whose command line names the sandbox; shims, which hold files below
+# it; whoever is in a control group of a container.
 list_own_pids() {
+	local link pid
 	{
-		grep -lsF "$SANDBOX/" /proc/[0-9]*/cmdline | cut -d/ -f3 | grep -vx "$$\|$BASHPID"
-		for file in "$RUN"/*/shim.pid; do
-			if [ -e "$file" ]; then
-				cat "$file"
+		while read -r link; do
+			pid=${link#/proc/} pid=${pid%%/*}
+			if grep -qsF "$SANDBOX/" "/proc/$pid/cmdline" || holds_ours "$pid"; then
+				echo "$pid"
 			fi
+		done < <(find /proc/[0-9]*/exe \( -lname "$BUILD_DIR/containerfs*" -o \
+			-lname '/memfd:containerfs-shim*' \) 2>/dev/null)
+		list_own_groups | while read -r link; do
+			find "$link" -name cgroup.procs -exec cat {} + 2>/dev/null
 		done
-		list_own_groups | while read -r group; do
-			find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null
-		done
-	} | sort -un | while read -r pid; do
-		if is_ours "$pid"; then
-			echo "$pid"
-		fi
-	done
+	} | sort -un
 }
 
-# Not a number that went to somebody else meanwhile: it uses the sandbox, or is in its groups.
-is_ours() {
-	local exe
-	exe=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
-	case $exe in
-	"$BUILD_DIR/containerfs"*) grep -qsF "$SANDBOX/" "/proc/$1/cmdline" ;;
-	*memfd:*) return 0 ;;
-	*) list_own_groups | sed 's|.*/||' | grep -qsFf - "/proc/$1/cgroup" ;;
-	esac
+holds_ours() {
+	find "/proc/$1/fd" -lname "$SANDBOX/*" 2>/dev/null | grep -q .
 }
 
 # --- before and after ----------------------------------------------------------------
@@ -220,18 +211,39 @@ take_snapshot() {
 }
 
 list_all() {
-	awk -v dir="$SANDBOX/" 'index($0, dir) { print "mount", $5 }' /proc/self/mountinfo
+	local pid
+	list_mounts
 	list_own_groups | while read -r group; do
 		find "$group" -mindepth 1 -type d 2>/dev/null
 	done | sed 's/^/cgroup /'
-	for link in /sys/class/net/*; do
-		echo "link ${link##*/}"
-	done
+	# The network of this sandbox is the one in which it was mounted.
+	awk -F: 'NR > 2 { gsub(/ /, "", $1); print "link " $1 }' \
+		"/proc/$(cat "$SANDBOX/holder")/net/dev" 2>/dev/null || :
 	for pid in $(list_own_pids); do
 		echo "process $(cat "/proc/$pid/comm" 2>/dev/null)"
 	done
 	find "$ROOT" "$RUN" -xdev \( -path "$RUN/requests*" -o -path "$RUN/handles*" \
 		-o -path "$RUN/sessions*" \) -prune -o -printf 'file %p %y %m\n' 2>/dev/null
+}
+
+# What is mounted below the sandbox, or of it elsewhere: here and in each mount namespace that a
+# process of it is in.
+list_mounts() {
+	local pid space seen
+	seen=" $(readlink /proc/self/ns/mnt) "
+	show_mounts self
+	for pid in $(list_own_pids); do
+		space=$(readlink "/proc/$pid/ns/mnt") || continue
+		if [[ $seen != *" $space "* ]]; then
+			seen+="$space "
+			show_mounts "$pid"
+		fi
+	done 2>/dev/null
+}
+
+show_mounts() {
+	awk -v dir="$SANDBOX/" 'index($0, dir) { for (i = 7; $i != "-"; i++); print "mount", $5, $(i + 2) }' \
+		"/proc/$1/mountinfo"
 }
 
 look_before() {
@@ -248,7 +260,8 @@ is_as_before() {
 look_after() {
 	local name
 	for name in $(bounded ls "$MNT/containers"); do
-		expect_errno OK write "$MNT/ctl" "rm -f $name" || return 1
+		expect_errno OK write "$MNT/ctl" "rm -f $name" ||
+			[ ! -e "$MNT/containers/$name" ] || return 1 # gone by --rm meanwhile is well
 	done
 	for name in $(jobs -p); do
 		kill "$name" 2>/dev/null || :

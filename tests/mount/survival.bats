@@ -948,13 +948,17 @@ as_group() {
 }
 
 @test "mount -t fuse.containerfs, with the program linked for mount(8)" {
-	local helper=/sbin/mount.fuse.containerfs
+	local helper=/sbin/mount.fuse.containerfs lock
 	end_mount
+	# holder.bats makes the same link.
+	exec {lock}</sbin
+	flock "$lock"
 	[ ! -e "$helper" ] || helper=
 	[ -z "$helper" ] || ln -s "$BUILD_DIR/containerfs" "$helper"
 	status=0
 	mount -t fuse.containerfs -o "root=$ROOT,run=$RUN,gid=tty" some-name "$MNT" 3>&- || status=$?
 	[ -z "$helper" ] || rm "$helper"
+	exec {lock}<&-
 	[ "$status" = 0 ]
 	field "$MNT/info" Holder >"$SANDBOX/holder"
 	expect_equal "$(findmnt -no SOURCE,FSTYPE "$MNT" | tr -s ' ')" 'some-name fuse.containerfs'

@@ -203,7 +203,7 @@ static void sleep_ms(long ms)
 
 static bool all_blocked(const pid_t *pids, long count)
 {
-	for (int tries = 0; tries < 1000; tries++, sleep_ms(20)) {
+	for (int tries = 0; tries < 6000; tries++, sleep_ms(20)) {
 		long blocked = 0;
 
 		while (blocked < count && is_blocked(pids[blocked]))
