@@ -50,6 +50,8 @@ static int do_container(const struct job *job, struct container *c, struct error
 		return container_close_stdin(c, ticket, err);
 	case VERB_KILL:
 		return container_kill(c, ticket, command->signo, err);
+	case VERB_PAUSE:
+		return container_pause(c, ticket, err);
 	case VERB_RENAME:
 		return container_rename(c, ticket, command->name, err);
 	case VERB_RESIZE:
@@ -62,6 +64,8 @@ static int do_container(const struct job *job, struct container *c, struct error
 		return container_start(c, ticket, err);
 	case VERB_STOP:
 		return container_stop(c, ticket, command->signo, command->timeout_s, err);
+	case VERB_UNPAUSE:
+		return container_unpause(c, ticket, err);
 	case VERB_UPDATE:
 		return container_update(c, ticket, command->config, err);
 	case VERB_WAIT:
@@ -208,6 +212,7 @@ static int (*const deeds[])(const struct job *job, struct error *err) = {
 	[VERB_IMAGES] = perform_images,     [VERB_IMPORT] = perform_import,
 	[VERB_INFO] = perform_info,         [VERB_INSPECT] = perform_inspect,
 	[VERB_KILL] = perform_containers,   [VERB_PS] = perform_ps,
+	[VERB_PAUSE] = perform_containers,  [VERB_UNPAUSE] = perform_containers,
 	[VERB_RENAME] = perform_containers, [VERB_RESTART] = perform_containers,
 	[VERB_RM] = perform_containers,     [VERB_RMI] = perform_rmi,
 	[VERB_RUN] = perform_create,        [VERB_START] = perform_containers,

@@ -28,12 +28,23 @@ enum attempt { ATTEMPT_WAIT, ATTEMPT_DATA, ATTEMPT_ERROR };
 
 /* --- the end of a run --------------------------------------------------- */
 
+static bool look_for_end(struct handle *handle, int *ret_code)
+{
+	uint64_t run = handle->head->run;
+	bool ended;
+
+	if (handle->row->kind != NODE_C_FOLLOW)
+		return container_get_exit(handle->container, run, ret_code);
+	ended = container_get_last_exit(handle->container, &run, ret_code);
+	handle->head->run = run;
+	return ended;
+}
+
 static bool has_ended(struct handle *handle)
 {
 	int code;
 
-	if (!handle->head->ended && handle->container &&
-	    container_get_exit(handle->container, handle->head->run, &code)) {
+	if (!handle->head->ended && handle->container && look_for_end(handle, &code)) {
 		handle->head->exit_code = code;
 		handle->head->ended = 1;
 	}

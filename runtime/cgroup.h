@@ -63,6 +63,13 @@ int cgroup_update(struct cgroup_host *host, const char *id, const struct cgroup_
 		  struct error *err);
 /* SIGKILL to every process in it (cgroup.kill, or thaw + signals on v1). Safe to repeat. */
 int cgroup_kill(struct cgroup_host *host, const char *id, struct error *err);
+/* Freeze every process in it: returns when all stand still. -ETIMEDOUT: one cannot within the
+ * time (it sleeps in the kernel), and all go on; -ENOENT. Blocks. */
+int cgroup_freeze(struct cgroup_host *host, const char *id, unsigned timeout_ms, struct error *err);
+/* Let them go on. Safe to repeat; a group that is gone is none that is frozen. Blocks as above. */
+int cgroup_thaw(struct cgroup_host *host, const char *id, unsigned timeout_ms, struct error *err);
+/* Are they frozen, or being frozen? Quick. */
+bool cgroup_is_frozen(struct cgroup_host *host, const char *id);
 /* Remove the groups; kills what is left in them first. Safe to repeat, any half-made
  * state; waits briefly (event-driven, at most 2 s) for processes to be gone. */
 int cgroup_remove(struct cgroup_host *host, const char *id, struct error *err);

@@ -100,7 +100,6 @@ static bool publish(struct container *c, const struct ending *ending)
 	struct container_view *view = container_edit(c);
 	bool stop_asked = c->stop_asked;
 
-	view->state = CONTAINER_EXITED;
 	view->pid = 0;
 	view->exit_code = ending->code;
 	view->oom_killed = ending->oom;
@@ -110,6 +109,7 @@ static bool publish(struct container *c, const struct ending *ending)
 						    : "the shim was killed, and the container "
 						      "was ended with it");
 	c->exit_codes[ending->run % EXIT_CODES_KEPT] = ending->code;
+	view->state = policy_decide_locked(c, view);
 	c->stop_asked = false;
 	c->stop_deadline_ns = 0;
 	c->old_shim = ending->shim;
@@ -151,6 +151,7 @@ void exit_finish(struct container *c, uint64_t run)
 	emit_end(c, &ending, stop_asked);
 	store_save_state(c);
 	wake_all(c);
+	policy_arm(c);
 	remove_automatically(c);
 }
 

@@ -64,7 +64,8 @@ static struct standing look(struct container *c)
 
 	pthread_mutex_lock(&c->lock);
 	standing.run = container_view_is_live(c->view) ? c->view->run : 0;
-	standing.busy = standing.run || c->starting || c->restarting;
+	standing.busy = standing.run || c->starting || c->restarting ||
+			c->view->state == CONTAINER_RESTARTING;
 	pthread_mutex_unlock(&c->lock);
 	return standing;
 }

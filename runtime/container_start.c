@@ -58,13 +58,41 @@ static bool find_outcome(struct container *c, struct ticket *ticket, int *ret, s
 	return done;
 }
 
+/* run 0: no launch is under way any more. */
 static void set_starting(struct container *c, uint64_t run)
 {
 	pthread_mutex_lock(&c->lock);
 	c->starting = run;
+	c->policy_start = false;
 	container_wake_locked(c);
 	pthread_mutex_unlock(&c->lock);
 	store_save_state(c);
+}
+
+/* The same for a restart by policy, unless it was ended by hand meanwhile. */
+static bool set_starting_by_policy(struct container *c, uint64_t run)
+{
+	bool wanted;
+
+	pthread_mutex_lock(&c->lock);
+	wanted = c->view->state == CONTAINER_RESTARTING && !c->stopped_by_user;
+	c->policy_start = wanted;
+	c->starting = wanted ? run : 0;
+	pthread_mutex_unlock(&c->lock);
+	if (wanted)
+		store_save_state(c);
+	return wanted;
+}
+
+/* The run that was launched: one more of the policy's, or the first of a new count. */
+static void count_run_locked(struct container *c, struct container_view *view, uint64_t run)
+{
+	view->run = run;
+	view->restarts = c->policy_start ? view->restarts + 1 : 0;
+	if (!c->policy_start)
+		c->restart_delay_ns = 0;
+	c->restart_due_ns = 0;
+	c->starting = 0;
 }
 
 /* --- the three outcomes ----------------------------------------------------- */
@@ -77,7 +105,7 @@ static void finish_running(struct container *c, struct start_plan *plan, uint64_
 	link_attach(c, run, shim);
 	view = container_edit(c);
 	view->state = CONTAINER_RUNNING;
-	view->run = run;
+	count_run_locked(c, view, run);
 	view->pid = result->pid;
 	view->exit_code = 0;
 	view->oom_killed = false;
@@ -85,9 +113,8 @@ static void finish_running(struct container *c, struct start_plan *plan, uint64_
 	view->started_ns = view->changed_ns = clock_now_ns();
 	json_decref(view->effective);
 	view->effective = json_incref(start_plan_get_effective(plan));
-	c->starting = 0;
 	c->start_code = 0;
-	c->ending = c->stop_asked = false;
+	c->ending = c->stop_asked = c->stopped_by_user = c->policy_start = false;
 	c->stop_deadline_ns = 0;
 	container_publish(c, view);
 	/* First the event: what an engine that is killed here has not stored, the next one
@@ -111,8 +138,7 @@ static void finish_without_program(struct container *c, struct ticket *ticket,
 	if (auto_remove)
 		ticket_note(ticket, "%s failed %d %.100s", c->id, cause->code, cause->msg);
 	view = container_edit(c);
-	view->state = CONTAINER_EXITED;
-	view->run = run;
+	count_run_locked(c, view, run);
 	view->pid = 0;
 	view->exit_code = code;
 	view->oom_killed = false;
@@ -121,7 +147,9 @@ static void finish_without_program(struct container *c, struct ticket *ticket,
 	view->finished_ns = view->changed_ns = clock_now_ns();
 	json_decref(view->effective);
 	view->effective = json_incref(start_plan_get_effective(plan));
-	c->starting = 0;
+	/* A start that somebody asked for has failed, which he was told. */
+	view->state = c->policy_start ? policy_decide_locked(c, view) : CONTAINER_EXITED;
+	c->policy_start = false;
 	c->start_code = cause->code;
 	c->exit_codes[run % EXIT_CODES_KEPT] = code;
 	container_publish(c, view);
@@ -163,7 +191,7 @@ static int refuse_running(const struct container_view *view, struct error *err)
 	return error_set(err, EBUSY, "container '%s' is already running", view->name);
 }
 
-int start_in_turn(struct container *c, struct ticket *ticket, struct error *err)
+static int start_run(struct container *c, struct ticket *ticket, bool by_policy, struct error *err)
 {
 	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
 	AUTO(start_plan_free) struct start_plan *plan = NULL;
@@ -180,8 +208,21 @@ int start_in_turn(struct container *c, struct ticket *ticket, struct error *err)
 	if (ret < 0)
 		return ret;
 	ticket_note_run(ticket, c, run);
-	set_starting(c, run);
+	if (!by_policy)
+		set_starting(c, run);
+	else if (!set_starting_by_policy(c, run))
+		return error_set(err, ECANCELED, "it was ended by hand");
 	return launch(c, ticket, plan, run, err);
+}
+
+int start_in_turn(struct container *c, struct ticket *ticket, struct error *err)
+{
+	return start_run(c, ticket, false, err);
+}
+
+int start_by_policy(struct container *c, struct ticket *ticket, struct error *err)
+{
+	return start_run(c, ticket, true, err);
 }
 
 static int start(struct container *c, struct ticket *ticket, struct error *err)

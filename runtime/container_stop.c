@@ -68,6 +68,7 @@ static int wait_ended(struct container *c, struct ticket *ticket, uint64_t run, 
 
 int kill_run(struct container *c, struct ticket *ticket, uint64_t run, struct error *err)
 {
+	policy_note_end(c);
 	emit_kill(c, SIGKILL);
 	kill_everything(c, run);
 	return wait_ended(c, ticket, run, "the kill was sent", err);
@@ -102,6 +103,7 @@ static bool set_deadline(struct container *c, uint64_t run, int64_t when_ns, boo
 
 	pthread_mutex_lock(&c->lock);
 	live = !container_run_has_ended(c, run);
+	c->stopped_by_user = c->stopped_by_user || live;
 	if (live && !(resumed && c->stop_deadline_ns)) {
 		c->stop_asked = true;
 		if (!c->stop_deadline_ns || when_ns < c->stop_deadline_ns)
@@ -130,6 +132,7 @@ int stop_run(struct container *c, struct ticket *ticket, uint64_t run, int signo
 	ret = send_signal(c, run, ticket->number, signo, &cause);
 	if (ret < 0 && ret != -ESRCH)
 		log_warn("stop of container %s: %s; it will be killed", c->short_id, cause.msg);
+	pause_lift(c, run);
 	monitor_set_deadline(c->engine->monitor, c->key, run, when_ns);
 	return wait_ended(c, ticket, run, "the stop goes on", err);
 }
@@ -177,20 +180,37 @@ static int find_run(struct container *c, struct ticket *ticket, bool settle, uin
 	return ret < 0 ? error_set(err, EINTR, "interrupted before it began") : 0;
 }
 
+/* The same, but the pause before a policy's restart is ended too. *ret_cancelled: there was one. */
+static int find_run_or_cancel(struct container *c, struct ticket *ticket, uint64_t *ret_run,
+			      bool *ret_restarting, bool *ret_cancelled, struct error *err)
+{
+	int ret;
+
+	*ret_cancelled = false;
+	do {
+		ret = find_run(c, ticket, false, ret_run, ret_restarting, err);
+		if (ret == 0 && !*ret_run)
+			*ret_cancelled = policy_cancel(c);
+		/* Else it has just begun to launch, which is waited for. */
+	} while (ret == 0 && !*ret_run && !*ret_cancelled && policy_is_pending(c));
+	return ret;
+}
+
 /* A restart that came first will launch again after the run that this stop ends:
  * that one is then stopped too, so that what was asked for last is what is. */
 static int stop(struct container *c, struct ticket *ticket, int signo, int64_t timeout_s,
 		struct error *err)
 {
 	uint64_t run, noted;
-	bool restarting = false;
-	int ret = find_run(c, ticket, false, &run, &restarting, err);
+	bool restarting = false, cancelled;
+	int ret = find_run_or_cancel(c, ticket, &run, &restarting, &cancelled, err);
 
 	if (ret < 0 || (ticket_find_run(ticket, c, &noted) && noted != run))
 		return ret;
 	if (run) {
 		ticket_note_run(ticket, c, run);
 		ret = stop_run(c, ticket, run, signo, timeout_s, err);
+		policy_cancel(c); /* its end had been decided about */
 	}
 	if (ret < 0 || !restarting)
 		return ret;
@@ -218,27 +238,60 @@ int container_stop(struct container *c, struct ticket *ticket, int signo, int64_
 
 /* --- kill ------------------------------------------------------------------- */
 
+/* Does the signal mean the container's end? */
+static bool is_ending_signal(struct container *c, int signo)
+{
+	int64_t timeout_s = 0;
+	int stop_signal = 0;
+
+	return signo == SIGKILL ||
+	       (decide_stop(c, &stop_signal, &timeout_s, NULL) == 0 && signo == stop_signal);
+}
+
+static int find_victim(struct container *c, struct ticket *ticket, int signo, uint64_t *ret_run,
+		       bool *ret_cancelled, struct error *err)
+{
+	bool unused;
+
+	*ret_cancelled = false;
+	if (is_ending_signal(c, signo))
+		return find_run_or_cancel(c, ticket, ret_run, &unused, ret_cancelled, err);
+	return find_run(c, ticket, false, ret_run, &unused, err);
+}
+
+static int kill_now(struct container *c, struct ticket *ticket, uint64_t run, struct error *err)
+{
+	int ret = kill_run(c, ticket, run, err);
+
+	policy_cancel(c); /* its end had been decided about */
+	return ret;
+}
+
 static int kill_one(struct container *c, struct ticket *ticket, int signo, struct error *err)
 {
 	AUTO(container_view_unref) struct container_view *view = NULL;
 	struct error cause = ERROR_INIT;
 	uint64_t run, noted;
-	bool unused;
-	int ret = find_run(c, ticket, false, &run, &unused, err);
+	bool cancelled;
+	int ret = find_victim(c, ticket, signo, &run, &cancelled, err);
 
-	if (ret < 0 || (ticket_find_run(ticket, c, &noted) && noted != run))
+	if (ret < 0 || cancelled || (ticket_find_run(ticket, c, &noted) && noted != run))
 		return ret;
 	view = container_get_view(c);
 	if (!run)
 		return error_set(err, ESRCH, "container '%s' is not running", view->name);
 	ticket_note_run(ticket, c, run);
 	if (signo == SIGKILL)
-		return kill_run(c, ticket, run, err);
+		return kill_now(c, ticket, run, err);
+	if (is_ending_signal(c, signo))
+		policy_note_end(c);
 	if (!ticket->resumed)
 		emit_kill(c, signo);
 	ret = send_signal(c, run, ticket->number, signo, &cause);
 	if (ret == -ESRCH)
 		return error_set(err, ESRCH, "container '%s' is not running", view->name);
+	if (ret == 0)
+		pause_lift(c, run);
 	return ret < 0 ? error_set(err, -ret, "container '%s': %s", view->name, cause.msg) : 0;
 }
 

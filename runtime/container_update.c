@@ -157,6 +157,7 @@ static int update_in_turn(struct container *c, const json_t *patch, struct error
 		return ret;
 	}
 	publish_config(c, asked, effective);
+	policy_reconsider(c);
 	container_emit(c, "update", NULL, NULL);
 	return 0;
 }

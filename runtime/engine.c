@@ -159,6 +159,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
 		return failure;
 	}
 	atomic_store(&engine->is_open, true);
+	policy_arm_all(engine);
 	*ret = engine;
 	return 0;
 }

@@ -106,6 +106,9 @@ bool container_is_removed(struct container *container);
 /* Has that run ended (or can it never begin, the container being removed)? Then its exit code, also when
  * a later run goes on: the last 8 are remembered. */
 bool container_get_exit(struct container *container, uint64_t run, int *ret_code);
+/* The same for who follows a container over the restarts of its policy: *inout_run becomes the last run
+ * of those that belong together, and a pause before a restart is no end. */
+bool container_get_last_exit(struct container *container, uint64_t *inout_run, int *ret_code);
 /* O_PATH or directory descriptor of ROOT/containers/<id>: borrowed, valid while referenced,
  * also after removal (the logs of a removed container can be read to their end). */
 int container_get_dir_fd(struct container *container);
@@ -141,6 +144,11 @@ int container_stop(struct container *c, struct ticket *ticket, int signo, int64_
 int container_kill(struct container *c, struct ticket *ticket, int signo, struct error *err);
 int container_restart(struct container *c, struct ticket *ticket, int64_t timeout_s,
 		      struct error *err);
+/* Returns when all its processes stand still. -ESRCH not running; -EBUSY paused already;
+ * -ETIMEDOUT a process sleeps in the kernel, and all run on. */
+int container_pause(struct container *c, struct ticket *ticket, struct error *err);
+/* -ESRCH not running; -EBUSY not paused. A stop and a kill do it too. */
+int container_unpause(struct container *c, struct ticket *ticket, struct error *err);
 /* -EBUSY while it runs, unless force. Afterwards nothing is left; slow parts are a reaper's. */
 int container_remove(struct container *c, struct ticket *ticket, bool force, bool volumes,
 		     struct error *err);

@@ -118,6 +118,10 @@ struct container {
 	bool ending;              /* the end of the current run is being worked on */
 	bool stop_asked;          /* the end is due to a stop: event "stop" */
 	int64_t stop_deadline_ns; /* CLOCK_MONOTONIC, when KILL follows; 0: none */
+	bool stopped_by_user;     /* stopped or killed by hand: its policy rests until a start */
+	bool policy_start;        /* the launch under way is the policy's */
+	int64_t restart_due_ns;   /* CLOCK_MONOTONIC, when `restarting` ends by a launch; 0: not so */
+	int64_t restart_delay_ns; /* the pause before that, which the next one doubles */
 	int start_code;           /* errno of a run whose program could not be executed */
 	int exit_codes[EXIT_CODES_KEPT]; /* by run, for waiters that wake late */
 	int64_t exposed_ns; /* CLOCK_MONOTONIC, when RUN/rootfs/<id> was last asked for; 0: not there */
@@ -237,6 +241,8 @@ bool start_plan_is_auto_remove(const struct start_plan *plan);
 
 /* With the turn taken. Sentences without the command's word. */
 int start_in_turn(struct container *c, struct ticket *ticket, struct error *err);
+/* The same for a restart by policy; -ECANCELED: it was ended by hand meanwhile. */
+int start_by_policy(struct container *c, struct ticket *ticket, struct error *err);
 /* The run noted with ticket_note_run() by an engine that died: true, and which. */
 void ticket_note_run(struct ticket *ticket, const struct container *c, uint64_t run);
 bool ticket_find_run(const struct ticket *ticket, const struct container *c, uint64_t *ret);
@@ -278,6 +284,32 @@ void exit_finish(struct container *c, uint64_t run);
  * is dropped. */
 int exit_settle_old_shim(struct container *c, bool force, struct error *err);
 
+/* --- container_policy.c ----------------------------------------------------- */
+
+/* The state after a run whose end is in the view, which is about to be published: `exited`, or
+ * `restarting` with the time set. Then policy_arm() when it is published. */
+enum container_state policy_decide_locked(struct container *c, const struct container_view *view);
+/* Have the event loop watch the time, if it is restarting. Nothing before the engine is open. */
+void policy_arm(struct container *c);
+void policy_arm_all(struct engine *engine); /* those found at the start */
+void policy_on_deadline(struct container *c, uint64_t run); /* from the event loop */
+/* It is about to be ended by hand. */
+void policy_note_end(struct container *c);
+/* End the pause before a restart, by hand: `exited`. False: there is none. */
+bool policy_cancel(struct container *c);
+bool policy_is_pending(struct container *c); /* restarting, maybe about to be launched */
+/* The policy has changed: end the pause if it wants no restart any more. */
+void policy_reconsider(struct container *c);
+/* Found in the state that it had before the machine was started. */
+void policy_decide_at_boot(struct container *c);
+
+/* --- container_pause.c ------------------------------------------------------ */
+
+/* A signal was sent that the processes are to get: if they are paused, they go on. */
+void pause_lift(struct container *c, uint64_t run);
+/* Of a run that was found going on: is it paused? was_paused: what state.json says. */
+void pause_recover(struct container *c, uint64_t run, bool was_paused);
+
 /* With the turn taken and not running. */
 int remove_in_turn(struct container *c, struct error *err);
 /* What AutoRemove asks for, when no restart is under way. */
@@ -308,7 +340,7 @@ void monitor_free(struct monitor *monitor); /* after monitor_stop() */
 void monitor_watch(struct monitor *monitor, uint64_t key, uint64_t run, int socket_fd, int pidfd);
 void monitor_rearm(struct monitor *monitor, uint64_t key, uint64_t run, int socket_fd);
 void monitor_unwatch(struct monitor *monitor, int socket_fd, int pidfd);
-/* stop_on_deadline() at that time of CLOCK_MONOTONIC. */
+/* stop_on_deadline() and policy_on_deadline() at that time of CLOCK_MONOTONIC. */
 void monitor_set_deadline(struct monitor *monitor, uint64_t key, uint64_t run, int64_t when_ns);
 /* Copy states within a second. */
 void monitor_wake(struct monitor *monitor);

@@ -1,5 +1,5 @@
-/* One thread that watches all shims, the deadlines of stops, and what is done
- * every now and then.
+/* One thread that watches all shims, the deadlines of stops, the pauses before
+ * restarts, and what is done every now and then.
  *
  * It never waits for anything but its epoll: what takes time (the end of a run,
  * a KILL, the copying of states) goes to the workers. Descriptors are watched
@@ -12,6 +12,7 @@
 #include "base/log.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -41,7 +42,7 @@ struct monitor {
 	atomic_bool ending;
 	int64_t next_copy_ns, next_hide_ns; /* the thread's own */
 	pthread_mutex_t lock;
-	struct deadline *deadlines; /* guarded by lock; few: one for each stop under way */
+	struct deadline *deadlines; /* guarded by lock; few: stops under way, restarts to come */
 };
 
 static uint64_t pack(uint64_t key, enum kind kind, uint64_t run)
@@ -79,26 +80,27 @@ void monitor_wake(struct monitor *monitor)
 	eventfd_write(monitor->wake_fd, 1);
 }
 
+/* A stop must be followed by its KILL, and a pause by its restart: this cannot fail. It waits for
+ * memory, which somebody's end will give back. */
+static struct deadline *new_deadline(void)
+{
+	struct deadline *deadline;
+
+	while (!(deadline = malloc(sizeof(*deadline))))
+		sched_yield();
+	return deadline;
+}
+
 void monitor_set_deadline(struct monitor *monitor, uint64_t key, uint64_t run, int64_t when_ns)
 {
-	struct deadline *deadline = malloc(sizeof(*deadline));
+	struct deadline *deadline = new_deadline();
 
-	if (!deadline) {
-		log_warn("no memory for the deadline of a stop: it is now");
-		when_ns = 0;
-	} else {
-		*deadline = (struct deadline){ .key = key, .run = run, .when_ns = when_ns };
-		pthread_mutex_lock(&monitor->lock);
-		deadline->next = monitor->deadlines;
-		monitor->deadlines = deadline;
-		pthread_mutex_unlock(&monitor->lock);
-		monitor_wake(monitor);
-		return;
-	}
-	AUTO(container_unref) struct container *c = engine_find_key(monitor->engine, key);
-
-	if (c)
-		stop_on_deadline(c, run);
+	*deadline = (struct deadline){ .key = key, .run = run, .when_ns = when_ns };
+	pthread_mutex_lock(&monitor->lock);
+	deadline->next = monitor->deadlines;
+	monitor->deadlines = deadline;
+	pthread_mutex_unlock(&monitor->lock);
+	monitor_wake(monitor);
 }
 
 /* One that has passed, or NULL; *ret_next_ns becomes the earliest of the others. */
@@ -128,8 +130,10 @@ static void run_deadlines(struct monitor *monitor, int64_t *inout_next_ns)
 		AUTO(container_unref)
 		struct container *c = engine_find_key(monitor->engine, passed->key);
 
-		if (c)
+		if (c) {
 			stop_on_deadline(c, passed->run);
+			policy_on_deadline(c, passed->run);
+		}
 		free(passed);
 	}
 }

@@ -162,6 +162,10 @@ static void apply_state(struct container *c, const json_t *state, struct found *
 	c->exit_codes[view->run % EXIT_CODES_KEPT] = view->exit_code;
 	c->start_code = get_small(state, "start_code");
 	c->stop_asked = json_get_bool(state, "stop_asked", false);
+	c->stopped_by_user = json_get_bool(state, "stopped_by_user", false);
+	c->policy_start = json_get_bool(state, "policy_start", false);
+	c->restart_due_ns = json_get_int(state, "restart_due_ns", 0);
+	c->restart_delay_ns = json_get_int(state, "restart_delay_ns", 0);
 	found->is_live = container_view_is_live(view);
 	found->starting = get_count(state, "starting");
 	found->deadline_ns = json_get_int(state, "stop_deadline_ns", 0);
@@ -250,10 +254,21 @@ static void tell_start(struct container *c)
 
 /* --- settling: what is true now --------------------------------------------- */
 
+/* Of a launch that an engine died in: see count_run_locked() in container_start.c. */
+static void count_found_run_locked(struct container *c, struct container_view *view)
+{
+	view->restarts = c->policy_start ? view->restarts + 1 : 0;
+	if (!c->policy_start)
+		c->restart_delay_ns = 0;
+	c->restart_due_ns = 0;
+	c->policy_start = c->stopped_by_user = false;
+}
+
 static void settle_running(struct container *c, const struct found *found, uint64_t run,
 			   struct shim *shim, const struct launch_result *result)
 {
 	struct container_view *view;
+	bool was_paused;
 
 	link_attach(c, run, shim);
 	view = container_edit(c);
@@ -264,9 +279,11 @@ static void settle_running(struct container *c, const struct found *found, uint6
 		view->oom_killed = false;
 		view->error[0] = '\0';
 		view->started_ns = view->changed_ns = clock_now_ns();
+		count_found_run_locked(c, view);
 		c->start_code = 0;
 		c->stop_asked = false;
 	}
+	was_paused = view->state == CONTAINER_PAUSED;
 	view->pid = result->pid;
 	c->stop_deadline_ns = found->starting ? 0 : found->deadline_ns;
 	container_publish(c, view);
@@ -274,6 +291,7 @@ static void settle_running(struct container *c, const struct found *found, uint6
 		tell_start(c);
 		store_save_state(c);
 	}
+	pause_recover(c, run, was_paused);
 	link_watch(c);
 	if (c->stop_deadline_ns)
 		monitor_set_deadline(c->engine->monitor, c->key, run, c->stop_deadline_ns);
@@ -288,8 +306,10 @@ static void settle_ended(struct container *c, const struct found *found, uint64_
 	view->state = CONTAINER_RUNNING;
 	view->run = run;
 	view->exit_code = 0;
-	if (found->starting)
+	if (found->starting) {
 		view->started_ns = clock_now_ns();
+		count_found_run_locked(c, view);
+	}
 	c->ending = true;
 	container_publish(c, view);
 	if (shim)
@@ -329,6 +349,7 @@ static void settle_not_started(struct container *c)
 
 	if (cgroup_remove(c->engine->cgroups, c->id, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
+	c->policy_start = false;
 	store_remove_run_dir(c);
 	store_save_state(c);
 }
@@ -350,6 +371,8 @@ static void settle(struct container *c, const struct found *found)
 	if (c->view->damaged || !found->this_boot) {
 		if (found->is_live && !c->view->damaged)
 			settle_rebooted(c);
+		if (!c->view->damaged)
+			policy_decide_at_boot(c);
 		return;
 	}
 	if (run_dir_fd >= 0)

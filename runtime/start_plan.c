@@ -77,7 +77,6 @@ static int check_supported(const json_t *effective, struct error *err)
 						 "PortBindings", "Links",  "PublishAllPorts",
 						 "Sysctls",      "Init",   "DnsOptions" };
 	const json_t *host = json_object_get(effective, "HostConfig");
-	const char *policy = json_get_str(json_object_get(host, "RestartPolicy"), "Name", "");
 	const char *log_type = json_get_str(json_object_get(host, "LogConfig"), "Type", "");
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -86,8 +85,6 @@ static int check_supported(const json_t *effective, struct error *err)
 	for (size_t i = 0; i < sizeof(host_keys) / sizeof(host_keys[0]); i++)
 		if (is_given(json_object_get(host, host_keys[i])))
 			return refuse(host_keys[i], err);
-	if (*policy && strcmp(policy, "no") != 0)
-		return refuse("RestartPolicy", err);
 	if ((*log_type && strcmp(log_type, "json-file") != 0) ||
 	    is_given(json_object_get(json_object_get(host, "LogConfig"), "Config")))
 		return refuse("LogConfig", err);

@@ -231,7 +231,7 @@ static json_t *render_state_locked(const struct container *c)
 	const struct container_view *view = c->view;
 
 	/* clang-format off */
-	return json_pack("{s:s, s:s, s:I, s:i, s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:b, s:I}",
+	return json_pack("{s:s, s:s, s:I, s:i, s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:b, s:I, s:b, s:b, s:I, s:I}",
 		"boot", c->engine->boot_id,
 		"state", container_state_get_name(view->state),
 		"run", (json_int_t)view->run,
@@ -248,7 +248,12 @@ static json_t *render_state_locked(const struct container *c)
 		"start_code", c->start_code,
 		/* An engine that comes after this one still sends the KILL. */
 		"stop_asked", (int)c->stop_asked,
-		"stop_deadline_ns", (json_int_t)c->stop_deadline_ns);
+		"stop_deadline_ns", (json_int_t)c->stop_deadline_ns,
+		/* It goes on with the policy, too. */
+		"stopped_by_user", (int)c->stopped_by_user,
+		"policy_start", (int)c->policy_start,
+		"restart_due_ns", (json_int_t)c->restart_due_ns,
+		"restart_delay_ns", (json_int_t)c->restart_delay_ns);
 	/* clang-format on */
 }
 

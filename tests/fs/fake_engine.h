@@ -186,6 +186,16 @@ int container_kill(struct container *c, struct ticket *ticket, int signo, struct
 	return fake_call(c, "kill", ticket, detail, err);
 }
 
+int container_pause(struct container *c, struct ticket *ticket, struct error *err)
+{
+	return fake_call(c, "pause", ticket, "", err);
+}
+
+int container_unpause(struct container *c, struct ticket *ticket, struct error *err)
+{
+	return fake_call(c, "unpause", ticket, "", err);
+}
+
 int container_restart(struct container *c, struct ticket *ticket, int64_t timeout_s,
 		      struct error *err)
 {

@@ -340,7 +340,7 @@ is_soon_after() {
 
 @test "help names every command" {
 	local name
-	for name in create history images import info inspect kill ps rename restart rm rmi run \
+	for name in create history images import info inspect kill pause ps rename restart rm rmi run unpause \
 		start stop tag update version wait; do
 		grep -qw "^ *$name" "$MNT/help" || fail "no $name"
 	done
