@@ -120,9 +120,9 @@ struct container {
 	int64_t stop_deadline_ns; /* CLOCK_MONOTONIC, when KILL follows; 0: none */
 	bool stopped_by_user;     /* stopped or killed by hand: its policy rests until a start */
 	bool policy_start;        /* the launch under way is the policy's */
-	int64_t restart_due_ns;   /* CLOCK_MONOTONIC, when `restarting` ends by a launch; 0: not so */
-	int64_t restart_delay_ns; /* the pause before that, which the next one doubles */
-	int start_code;           /* errno of a run whose program could not be executed */
+	int64_t restart_due_ns; /* CLOCK_MONOTONIC, when `restarting` ends by a launch; 0: not so */
+	int64_t restart_delay_ns;        /* the pause before that, which the next one doubles */
+	int start_code;                  /* errno of a run whose program could not be executed */
 	int exit_codes[EXIT_CODES_KEPT]; /* by run, for waiters that wake late */
 	int64_t exposed_ns; /* CLOCK_MONOTONIC, when RUN/rootfs/<id> was last asked for; 0: not there */
 	unsigned stdin_writers;
@@ -291,7 +291,7 @@ int exit_settle_old_shim(struct container *c, bool force, struct error *err);
 enum container_state policy_decide_locked(struct container *c, const struct container_view *view);
 /* Have the event loop watch the time, if it is restarting. Nothing before the engine is open. */
 void policy_arm(struct container *c);
-void policy_arm_all(struct engine *engine); /* those found at the start */
+void policy_arm_all(struct engine *engine);                 /* those found at the start */
 void policy_on_deadline(struct container *c, uint64_t run); /* from the event loop */
 /* It is about to be ended by hand. */
 void policy_note_end(struct container *c);

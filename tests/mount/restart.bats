@@ -67,22 +67,21 @@ runs_of() {
 
 @test "restarting: the failure's code is shown, the pause doubles, and stop ends it with follow" {
 	local follow
-	run_policy web always '[ $n -gt 4 ] && exec sleep 1000; exit 9'
+	run_policy web always '[ $n -gt 5 ] && exec sleep 1000; exit 9'
 	bounded cat "$MNT/containers/web/follow" >/dev/null &
 	follow=$!
+	# The pause after this run is 1.6 s long, time enough for all that follows.
+	wait_line web 'run 5'
 	wait_state web restarting
 	expect_equal "$(status_of web ExitCode) $(status_of web Pid)" '9 0'
-	grep -q '"Restarting": *true' "$MNT/containers/web/inspect"
 	expect_refusal EBUSY "rm: container 'web' is running; stop it or use rm -f" 'rm web'
 	expect_refusal ESRCH "pause: container 'web' is not running" 'pause web'
 	expect_refusal ESRCH "kill: container 'web' is not running" 'kill -s USR1 web'
-	wait_line web 'run 4'
-	# 0.8 s long: it cannot be over before this.
-	wait_state web restarting
+	grep -q '"Restarting": *true' "$MNT/containers/web/inspect"
 	ctl 'stop web' >/dev/null
 	expect_equal "$(status_of web State) $(status_of web ExitCode)" 'exited 9'
 	wait "$follow"
-	expect_equal "$(runs_of web)" 4
+	expect_equal "$(runs_of web)" 5
 }
 
 @test "restarting: kill and rm -f end it, start does not wait for it" {
