@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #define TAKE_ARGS void *target, const struct option_spec *spec, const char *value, struct error *err
 
@@ -139,7 +140,7 @@ static int take_attach(TAKE_ARGS)
 	int ret;
 
 	(void)spec;
-	while (i < 3 && strcmp(value, known[i].stream) != 0)
+	while (i < 3 && strcasecmp(value, known[i].stream) != 0)
 		i++;
 	if (i == 3)
 		return error_set(err, EINVAL, "'%s' is not stdin, stdout or stderr", value);

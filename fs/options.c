@@ -81,12 +81,28 @@ static int refuse_unknown(const struct parser *p, int letter, struct error *err)
 	return error_set(err, EINVAL, "unknown option '-%c' in '%s'", letter, p->word);
 }
 
+/* "true" or "false" for any word of Docker's for them; NULL for others. Source: Go's
+ * strconv.ParseBool. */
+static const char *read_flag(const char *value)
+{
+	static const char *const words[2][6] = {
+		{ "false", "False", "FALSE", "f", "F", "0" },
+		{ "true", "True", "TRUE", "t", "T", "1" },
+	};
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < 6; j++)
+			if (strcmp(value, words[i][j]) == 0)
+				return words[i][0];
+	return NULL;
+}
+
 static int take_option(struct parser *p, const struct option_spec *spec, bool is_long,
 		       const char *value, struct error *err)
 {
 	int ret;
 
-	if (!spec->value && value && strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+	if (!spec->value && value && !(value = read_flag(value)))
 		return error_set(err, EINVAL, "option '%s' is true or false", p->word);
 	ret = spec->take(p->target, spec, value ? value : "true", err);
 	if (is_long)

@@ -30,6 +30,7 @@ static json_t *make_default(const struct config_key *key)
 	case CONFIG_ARGV:
 		return json_null(); /* an empty one is a wish of its own */
 	case CONFIG_STRINGS:
+	case CONFIG_INTS:
 	case CONFIG_OBJECTS:
 		return json_array();
 	case CONFIG_SET:

@@ -37,11 +37,12 @@ struct config {
 	const char *hostname; /* "" : the 12 digits of the id */
 	const char *domainname, *user, *image, *working_dir;
 	bool tty, open_stdin, stdin_once, network_disabled;
-	const char **argv;      /* Entrypoint and Cmd, NULL-terminated, heap array */
-	const char **env;       /* user's and image's only, heap array */
-	const char **dns;       /* heap array */
-	int stop_signal;        /* SIGTERM by default */
-	int64_t stop_timeout_s; /* 10 by default */
+	uint16_t tty_rows, tty_cols; /* of a new terminal; 0: launch.h's */
+	const char **argv;           /* Entrypoint and Cmd, NULL-terminated, heap array */
+	const char **env;            /* user's and image's only, heap array */
+	const char **dns;            /* heap array */
+	int stop_signal;             /* SIGTERM by default */
+	int64_t stop_timeout_s;      /* 10 by default */
 	/* in struct cgroup_limits' terms */
 	int64_t memory, memory_swap, cpu_shares, nano_cpus, pids_limit;
 	bool privileged, readonly_rootfs, auto_remove, init, no_new_privs, seccomp_unconfined;

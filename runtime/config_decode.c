@@ -87,6 +87,14 @@ static void decode_security(const json_t *list, struct config *config)
 	}
 }
 
+/* Rows (0) or columns (1) of a new terminal, checked when they were written. */
+static uint16_t get_side(const json_t *host, size_t index)
+{
+	const json_t *size = json_object_get(host, "ConsoleSize");
+
+	return (uint16_t)json_integer_value(json_array_get(size, index));
+}
+
 static void decode_scalars(const json_t *top, const json_t *host, struct config *config)
 {
 	config->hostname = json_get_str(top, "Hostname", "");
@@ -95,6 +103,8 @@ static void decode_scalars(const json_t *top, const json_t *host, struct config 
 	config->image = json_get_str(top, "Image", "");
 	config->working_dir = json_get_str(top, "WorkingDir", "");
 	config->tty = json_get_bool(top, "Tty", false);
+	config->tty_rows = get_side(host, 0);
+	config->tty_cols = get_side(host, 1);
 	config->open_stdin = json_get_bool(top, "OpenStdin", false);
 	config->stdin_once = json_get_bool(top, "StdinOnce", false);
 	config->network_disabled = json_get_bool(top, "NetworkDisabled", false);

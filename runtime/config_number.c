@@ -66,3 +66,20 @@ int config_check_stop_timeout(const json_t *value, struct error *err)
 {
 	return check_range(value, 0, INT32_MAX, "a number of seconds from 0 to 2147483647", err);
 }
+
+/* Rows and columns, as struct winsize holds them; zeros leave them to us. */
+int config_check_console_size(const json_t *value, struct error *err)
+{
+	static const char what[] = "a number of rows or columns from 0 to 65535";
+	json_t *side;
+	size_t i;
+	int ret = 0;
+
+	if (json_array_size(value) != 0 && json_array_size(value) != 2)
+		return error_set(err, EINVAL, "rows and columns are needed, such as [24, 80]");
+	json_array_foreach(value, i, side) {
+		if (ret == 0)
+			ret = check_range(side, 0, UINT16_MAX, what, err);
+	}
+	return ret;
+}

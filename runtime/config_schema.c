@@ -49,6 +49,7 @@ const struct config_key config_keys[] = {
 	{ TOP("StopTimeout", INT), JSON(stop_timeout) },
 
 	{ HOST("Binds", STRINGS), TEXT(bind) },
+	{ HOST("ConsoleSize", INTS), JSON(console_size) },
 	{ HOST("ContainerIDFile", STRING) },
 	{ HOST("LogConfig", OBJECT), JSON(log_config) },
 	{ HOST("NetworkMode", STRING), TEXT(network) },
@@ -169,6 +170,8 @@ static const char *check_type(const struct config_key *key, const json_t *value)
 		return json_is_string(value) ? NULL : "must be a string";
 	case CONFIG_STRINGS:
 		return is_list_of(value, JSON_STRING) ? NULL : "must be a list of strings";
+	case CONFIG_INTS:
+		return is_list_of(value, JSON_INTEGER) ? NULL : "must be a list of numbers";
 	case CONFIG_ARGV:
 		if (json_is_string(value) || is_list_of(value, JSON_STRING))
 			return NULL;

@@ -13,6 +13,7 @@ enum config_type {
 	CONFIG_INT,
 	CONFIG_STRING,
 	CONFIG_STRINGS, /* a list of strings */
+	CONFIG_INTS,    /* a list of numbers */
 	CONFIG_ARGV,    /* the same; one string may be written for a list of one */
 	CONFIG_SET,     /* an object of empty objects, as Docker writes sets */
 	CONFIG_MAP,     /* an object of strings */

@@ -38,6 +38,7 @@ int config_check_memory_swap(const json_t *value, struct error *err);
 int config_check_cpu_shares(const json_t *value, struct error *err);
 int config_check_nano_cpus(const json_t *value, struct error *err);
 int config_check_pids_limit(const json_t *value, struct error *err);
+int config_check_console_size(const json_t *value, struct error *err);
 int config_check_stop_timeout(const json_t *value, struct error *err);
 int config_check_cap_list(const json_t *value, struct error *err);
 int config_check_port_bindings(const json_t *value, struct error *err);

@@ -382,6 +382,8 @@ static void fill_spec(struct start_plan *plan, uint64_t run)
 	spec->domainname = *config->domainname ? config->domainname : NULL;
 	spec->new_netns = config->network_disabled || strcmp(config->network_mode, "host") != 0;
 	spec->tty = config->tty;
+	spec->tty_rows = config->tty_rows;
+	spec->tty_cols = config->tty_cols;
 	spec->open_stdin = config->open_stdin;
 }
 

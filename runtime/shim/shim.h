@@ -49,8 +49,9 @@ struct shim {
 	int out_fds[2];       /* stdout and stderr, or the terminal's master and -1 */
 	uint64_t out_left[2]; /* once it ended: bytes that are still to be read */
 	int stdin_fd;
-	int slave_fd; /* of the terminal, held open; else -1 */
-	char *chunk;  /* SHIM_CHUNK bytes; holds what logs has pending */
+	bool stdin_partial; /* the last byte given to a terminal ended no line */
+	int slave_fd;       /* of the terminal, held open; else -1 */
+	char *chunk;        /* SHIM_CHUNK bytes; holds what logs has pending */
 	bool chunk_used;
 	unsigned streak; /* short chunks in a row */
 	struct logfiles logs;

@@ -69,6 +69,7 @@ int64_t stdin_give(struct shim *shim, struct shim_connection *from,
 		}
 		at += (size_t)n;
 		taken += (uint64_t)n;
+		shim->stdin_partial = bytes[at - 1] != '\n' && bytes[at - 1] != '\r';
 	}
 	numbers_set(&shim->numbers, request->number, (int64_t)taken);
 	return (int64_t)taken;
@@ -81,10 +82,14 @@ int64_t stdin_close(struct shim *shim)
 		return -EPIPE;
 	if (shim->stdin_fd < 0)
 		return 0;
-	/* A terminal has no end: its reader is told by the character for that. */
-	if (shim->tty && tcgetattr(shim->stdin_fd, &settings) == 0 &&
-	    write(shim->stdin_fd, &settings.c_cc[VEOF], 1) < 0)
-		return -errno;
+	/* A terminal has no end: its reader is told by the character for that, of which an
+	 * unfinished line takes one. */
+	if (shim->tty && tcgetattr(shim->stdin_fd, &settings) == 0) {
+		bool twice = shim->stdin_partial && (settings.c_lflag & ICANON);
+		char ends[2] = { (char)settings.c_cc[VEOF], (char)settings.c_cc[VEOF] };
+		if (write(shim->stdin_fd, ends, twice ? 2 : 1) < 0)
+			return -errno;
+	}
 	close(shim->stdin_fd);
 	shim->stdin_fd = -1;
 	return 0;

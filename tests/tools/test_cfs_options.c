@@ -66,7 +66,7 @@ static void test_others_are_passed_on(void **state)
 {
 	(void)state;
 	assert_int_equal(parse("--name", "web", "--entrypoint=/bin/sh x", "--cpu-shares", "5", "-c",
-			       "7", "--read-only=false", "-u", "1:2", "demo", NULL),
+			       "7", "--read-only=F", "-u", "1:2", "demo", NULL),
 			 0);
 	assert_string_equal(options.words.data,
 			    "--name web --entrypoint '/bin/sh x' --cpu-shares 5 -c 7 "
@@ -77,7 +77,7 @@ static void test_streams(void **state)
 {
 	(void)state;
 	assert_int_equal(parse("-i", "-a", "STDIN", "--attach=stderr", "demo", NULL), 0);
-	assert_string_equal(options.words.data, "-i -a STDIN --attach stderr demo");
+	assert_string_equal(options.words.data, "-i -a stdin -a stderr demo");
 	assert_true(options.attach_given && options.attach_stdin && options.attach_stderr);
 	assert_false(options.attach_stdout);
 	assert_int_equal(parse("-a", "stdlog", "demo", NULL), -1);

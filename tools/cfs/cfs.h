@@ -44,6 +44,15 @@ void text_append_str(struct text *t, const char *str);
 void text_append_word(struct text *t, const char *word);
 void text_free(struct text *t);
 
+/* ---- json.c ---- */
+
+/* The value of a member of an object, NULL when there is none; points into object.
+ * Names that need escapes are not found. */
+const char *json_member(const char *object, const char *name);
+/* Append the text of a value that is a string; false when it is none. */
+bool json_append_text(const char *value, struct text *out);
+bool json_is_true(const char *value);
+
 /* ---- mount.c ---- */
 
 /* The mount as a directory descriptor: $CONTAINERFS, else the first
@@ -57,6 +66,10 @@ void mount_unescape(char *path);
 /* Directory containers/NAME as a descriptor. A unique prefix of an id of 4
  * digits or more will do. Ends the program when there is none. */
 int mount_open_container(int mnt_fd, const char *name, int exit_code);
+/* The whole of a file of it, freed by the caller; NULL and errno. */
+char *mount_read_file(int dir_fd, const char *name);
+/* Is a key of containers/NAME's config true? */
+bool mount_is_set(int dir_fd, const char *key);
 
 /* ---- ctl.c ---- */
 
@@ -72,6 +85,31 @@ void ctl_run(int mnt_fd, const char *command, int exit_code);
 __attribute__((noreturn)) void fail_from_mount(int mnt_fd, int code, const char *what,
 					       int exit_code);
 
+/* ---- terminal.c: the caller's terminal, which is stdin ---- */
+
+bool terminal_is_there(void);
+/* Bytes as they are typed, none echoed; undone at every exit. */
+void terminal_make_raw(void);
+void terminal_restore(void);
+/* Of the first of our streams that is a terminal and knows. */
+bool terminal_get_size(unsigned *ret_rows, unsigned *ret_cols);
+
+#define DETACH_KEYS_MAX 16
+#define DETACH_KEYS "ctrl-p,ctrl-q" /* unless said: Docker's */
+
+struct detach_keys {
+	unsigned char bytes[DETACH_KEYS_MAX];
+	size_t count;
+	size_t held; /* of them were typed; all: leave */
+};
+
+/* "ctrl-p,ctrl-q", "a,b". -1 when it is no such list. Source: docker-attach(1). */
+int detach_keys_parse(const char *text, struct detach_keys *ret);
+/* Copy what was typed but the keys, which may come in parts; what began like them
+ * and was not is given with what follows. Stops when all were typed. out has room for
+ * len + DETACH_KEYS_MAX bytes. Returns the bytes put there. */
+size_t detach_keys_filter(struct detach_keys *keys, const char *in, size_t len, char *out);
+
 /* ---- options.c: what run and create take ---- */
 
 struct options {
@@ -81,8 +119,11 @@ struct options {
 	bool attach_stdin;
 	bool attach_stdout;
 	bool attach_stderr;
+	bool tty; /* -t */
+	bool no_sig_proxy;
 	const char *cidfile; /* borrowed from argv */
-	struct text words;   /* options for the engine and the words behind them, quoted */
+	struct detach_keys keys;
+	struct text words; /* options for the engine and the words behind them, quoted */
 };
 
 /* argv[0] is the command. Returns 0; 1 for --help; -1 after a wrong option,
@@ -90,24 +131,45 @@ struct options {
  * -e K are filled in from ours, --env-file is read and becomes -e. */
 int options_parse(struct options *options, int argc, char **argv, char *ret_problem, size_t size);
 
+/* ---- input.c ---- */
+
+/* Pass our stdin to the file stdin of dir_fd until either ends. keys: those that
+ * detach, or NULL. Returns the descriptor that tells of them, -1 when nothing can. */
+int input_begin(int dir_fd, const struct detach_keys *keys);
+
+/* Docker's words for true and false; -1 for others. */
+int options_parse_flag(const char *text, bool *ret);
+
+/* ---- join.c ---- */
+
+/* Values of --detach-keys and of a flag, NULL for one without; end the program when wrong. */
+void join_take_keys(const char *command, const char *text, struct detach_keys *ret);
+bool join_take_flag(const char *command, const char *name, const char *text);
+
 /* ---- session.c: the caller's terminal or pipes joined to a container ---- */
 
 struct session {
-	int dir_fd;    /* containers/NAME */
-	bool start;    /* it is to be started when all is open */
+	int dir_fd;        /* containers/NAME, or its exec/ENTRY */
+	const char *start; /* what its ctl is told when all is open; NULL: it runs */
 	bool ours;     /* made for this: it goes when it cannot start, ends when nobody reads it */
+	bool entry;    /* an exec entry */
 	bool from_now; /* leave out the output that is there already */
+	bool redraw;   /* a program on the terminal is to draw itself anew */
 	bool with_stdin;
 	bool with_stdout;
 	bool with_stderr;
 	bool with_signals;
+	bool tty;                       /* it has a terminal: our size is its size */
+	const struct detach_keys *keys; /* those that detach from a terminal */
 };
 
-/* Pass streams and signals until the container has stopped.
+/* Pass streams and signals until the container has stopped, or the keys were typed.
  * Returns what cfs is to exit with. */
 int session_run(const struct session *session);
 /* Only start it; a failure ends the program as session_run() would. */
 void session_start(const struct session *session);
+/* End the program unless stdin can be the terminal that is wanted. */
+void session_check_terminal(bool tty, bool with_stdin, int exit_code);
 
 /* ---- commands; each returns the exit code ---- */
 

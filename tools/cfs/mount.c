@@ -162,3 +162,36 @@ int mount_open_container(int mnt_fd, const char *name, int exit_code)
 	close(containers_fd);
 	return dir_fd;
 }
+
+char *mount_read_file(int dir_fd, const char *name)
+{
+	struct text all = { .data = NULL };
+	char buf[16384];
+	ssize_t n;
+
+	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	text_append_str(&all, "");
+	while ((n = read(fd, buf, sizeof(buf))) != 0) {
+		if (n > 0)
+			text_append(&all, buf, (size_t)n);
+		else if (errno != EINTR)
+			break;
+	}
+	int code = errno;
+	close(fd);
+	if (n < 0)
+		text_free(&all);
+	errno = code;
+	return all.data;
+}
+
+bool mount_is_set(int dir_fd, const char *key)
+{
+	char *config = mount_read_file(dir_fd, "config");
+	bool set = json_is_true(json_member(config, key));
+
+	free(config);
+	return set;
+}

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,22 +27,29 @@ static const struct row rows[] = {
 	{ 'i', false, "interactive" },
 	{ 't', false, "tty" },
 	{ 'd', false, "detach" },
+	{ 0, true, "detach-keys" },
+	{ 0, false, "sig-proxy" },
 	{ 0, false, "rm" },
 	{ 0, true, "name" },
 	{ 'e', true, "env" },
 	{ 0, true, "env-file" },
+	{ 'l', true, "label" },
+	{ 0, true, "label-file" },
 	{ 'u', true, "user" },
 	{ 'w', true, "workdir" },
 	{ 'h', true, "hostname" },
 	{ 0, true, "domainname" },
 	{ 'm', true, "memory" },
 	{ 0, true, "memory-swap" },
+	{ 0, true, "memory-reservation" },
 	{ 0, true, "cpus" },
 	{ 'c', true, "cpu-shares" },
 	{ 0, true, "pids-limit" },
 	{ 'v', true, "volume" },
+	{ 0, true, "volumes-from" },
+	{ 0, true, "tmpfs" },
+	{ 0, true, "mount" },
 	{ 0, true, "entrypoint" },
-	{ 'l', true, "label" },
 	{ 0, true, "stop-signal" },
 	{ 0, true, "stop-timeout" },
 	{ 0, true, "pull" },
@@ -57,15 +65,39 @@ static const struct row rows[] = {
 	{ 0, true, "ulimit" },
 	{ 0, true, "sysctl" },
 	{ 0, false, "init" },
-	{ 0, true, "tmpfs" },
-	{ 0, true, "mount" },
-	{ 0, true, "volumes-from" },
 	{ 0, true, "expose" },
 	{ 'p', true, "publish" },
 	{ 'P', false, "publish-all" },
 	{ 0, true, "link" },
+	{ 0, true, "add-host" },
 	{ 0, true, "dns" },
+	{ 0, true, "dns-option" },
+	{ 0, true, "dns-opt" },
+	{ 0, true, "dns-search" },
+	{ 0, true, "log-driver" },
 	{ 0, true, "log-opt" },
+	{ 0, true, "userns" },
+	{ 0, true, "group-add" },
+	{ 0, true, "device" },
+	{ 0, true, "shm-size" },
+	{ 0, true, "ip" },
+	{ 0, true, "pid" },
+	{ 0, true, "ipc" },
+	{ 0, true, "uts" },
+	{ 0, true, "cgroupns" },
+	{ 0, true, "platform" },
+	{ 0, true, "runtime" },
+	{ 0, true, "oom-score-adj" },
+	{ 0, false, "oom-kill-disable" },
+	{ 0, true, "cpu-period" },
+	{ 0, true, "cpu-quota" },
+	{ 0, true, "cpuset-cpus" },
+	{ 0, true, "cpuset-mems" },
+	{ 0, true, "gpus" },
+	{ 0, true, "health-cmd" },
+	{ 0, false, "no-healthcheck" },
+	{ 0, true, "volume-driver" },
+	{ 0, false, "quiet" },
 	{ 0, false, "help" },
 };
 
@@ -113,10 +145,18 @@ static bool is_row(const struct row *row, const char *name)
 	return strcmp(row->name, name) == 0;
 }
 
-/* A flag's value, as Docker takes it: --rm, --rm=true, --rm=0. */
-static bool parse_flag(const char *value)
+int options_parse_flag(const char *text, bool *ret)
 {
-	return !value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+	static const char *const words[] = { "false", "False", "FALSE", "f", "F", "0",
+					     "true",  "True",  "TRUE",  "t", "T", "1" };
+
+	for (size_t i = 0; i < 12; i++) {
+		if (strcmp(words[i], text) == 0) {
+			*ret = i >= 6;
+			return 0;
+		}
+	}
+	return -1;
 }
 
 /* -e K takes ours; a variable that we do not have is left out. */
@@ -137,8 +177,15 @@ static void add_env(struct text *words, const char *setting)
 	text_free(&full);
 }
 
+static void add_label(struct text *words, const char *setting)
+{
+	text_append_word(words, "-l");
+	text_append_word(words, setting);
+}
+
 /* Lines K=V or K; blank ones and those that begin with # are skipped. */
-static bool add_env_file(struct text *words, const char *path)
+static bool add_file(struct text *words, const char *path,
+		     void (*add)(struct text *words, const char *setting))
 {
 	FILE *file = fopen(path, "re");
 	char *line = NULL;
@@ -151,7 +198,7 @@ static bool add_env_file(struct text *words, const char *path)
 		const char *setting = line + strspn(line, " \t");
 		line[strcspn(line, "\r\n")] = 0;
 		if (*setting && *setting != '#')
-			add_env(words, setting);
+			add(words, setting);
 	}
 	bool whole = !ferror(file);
 	free(line);
@@ -159,6 +206,7 @@ static bool add_env_file(struct text *words, const char *path)
 	return whole;
 }
 
+/* In lower case, which is how the mount wants it. */
 static int add_attach(struct options *o, const char *stream)
 {
 	char lower[8] = { 0 };
@@ -174,6 +222,8 @@ static int add_attach(struct options *o, const char *stream)
 		o->attach_stderr = true;
 	else
 		return -1;
+	text_append_word(&o->words, "-a");
+	text_append_word(&o->words, lower);
 	return 0;
 }
 
@@ -199,36 +249,85 @@ static void add_option(struct text *words, const struct row *row, bool by_name, 
 	text_free(&word);
 }
 
-/* One option; env holds settings of --env-file, which -e overrides. */
-static int take_option(struct options *o, struct text *env, const struct row *row, bool by_name,
-		       char *ret_problem, size_t size)
+/* What a parse has so far, and what is wrong. */
+struct parsing {
+	struct options *o;
+	struct text files; /* settings out of files, which options override */
+	char *problem;
+	size_t size;
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(struct parsing *p, const char *fmt, ...)
 {
-	if (is_row(row, "help"))
-		return 1;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(p->problem, p->size, fmt, args);
+	va_end(args);
+	return -1;
+}
+
+static int take_file(struct parsing *p, const struct row *row)
+{
+	bool env = is_row(row, "env-file");
+
+	if (!add_file(&p->files, optarg, env ? add_env : add_label))
+		return refuse(p, "cannot read '%s': %s", optarg, describe_errno(errno));
+	return 0;
+}
+
+/* A flag: ours, or to be passed on in the mount's own words. */
+static int take_flag(struct parsing *p, const struct row *row, bool by_name)
+{
+	struct options *o = p->o;
+	bool flag = true;
+
+	if (optarg && options_parse_flag(optarg, &flag) < 0)
+		return refuse(p, "option '--%s' is true or false, not '%s'", row->name, optarg);
 	if (is_row(row, "detach")) {
-		o->detach = parse_flag(optarg);
-	} else if (is_row(row, "cidfile")) {
-		o->cidfile = optarg;
-	} else if (is_row(row, "env")) {
-		add_env(&o->words, optarg);
-	} else if (is_row(row, "env-file")) {
-		if (!add_env_file(env, optarg)) {
-			snprintf(ret_problem, size, "cannot read '%s': %s", optarg,
-				 describe_errno(errno));
-			return -1;
-		}
-	} else if (is_row(row, "attach")) {
-		if (add_attach(o, optarg) < 0) {
-			snprintf(ret_problem, size,
-				 "no such stream: '%s'; use stdin, stdout or stderr", optarg);
-			return -1;
-		}
-		add_option(&o->words, row, by_name, optarg);
+		o->detach = flag;
+	} else if (is_row(row, "sig-proxy")) {
+		o->no_sig_proxy = !flag;
 	} else {
 		if (is_row(row, "interactive"))
-			o->stdin_open = parse_flag(optarg);
-		add_option(&o->words, row, by_name, optarg);
+			o->stdin_open = flag;
+		else if (is_row(row, "tty"))
+			o->tty = flag;
+		add_option(&o->words, row, by_name,
+			   flag && !optarg ? NULL
+			   : flag          ? "true"
+					   : "false");
 	}
+	return 0;
+}
+
+static int take_attach(struct parsing *p)
+{
+	if (add_attach(p->o, optarg) < 0)
+		return refuse(p, "no such stream: '%s'; use stdin, stdout or stderr", optarg);
+	return 0;
+}
+
+static int take_option(struct parsing *p, const struct row *row, bool by_name)
+{
+	struct options *o = p->o;
+
+	if (is_row(row, "help"))
+		return 1;
+	if (!row->takes_value)
+		return take_flag(p, row, by_name);
+	if (is_row(row, "env-file") || is_row(row, "label-file"))
+		return take_file(p, row);
+	if (is_row(row, "attach"))
+		return take_attach(p);
+	if (is_row(row, "cidfile"))
+		o->cidfile = optarg;
+	else if (is_row(row, "env"))
+		add_env(&o->words, optarg);
+	else if (!is_row(row, "detach-keys"))
+		add_option(&o->words, row, by_name, optarg);
+	else if (detach_keys_parse(optarg, &o->keys) < 0)
+		return refuse(p, "'%s' are no keys to detach with", optarg);
 	return 0;
 }
 
@@ -261,9 +360,8 @@ static void join_words(struct options *o, struct text *env, char *const *rest)
 	o->words = all;
 }
 
-int options_parse(struct options *options, int argc, char **argv, char *ret_problem, size_t size)
+static int parse_all(struct parsing *p, int argc, char **argv)
 {
-	struct text env = { .data = NULL };
 	struct tables tables;
 	int result = 0;
 
@@ -276,18 +374,25 @@ int options_parse(struct options *options, int argc, char **argv, char *ret_prob
 			break;
 		const struct row *row = find_row(val);
 		if (!row) {
-			describe_problem(val, argv, ret_problem, size);
+			describe_problem(val, argv, p->problem, p->size);
 			result = -1;
 		} else {
-			result = take_option(options, &env, row, index >= 0, ret_problem, size);
+			result = take_option(p, row, index >= 0);
 		}
 	}
-	if (result == 0 && optind >= argc) {
-		snprintf(ret_problem, size, "an image is needed");
-		result = -1;
-	}
+	if (result == 0 && optind >= argc)
+		return refuse(p, "an image is needed");
+	return result;
+}
+
+int options_parse(struct options *options, int argc, char **argv, char *ret_problem, size_t size)
+{
+	struct parsing p = { .o = options, .problem = ret_problem, .size = size };
+
+	detach_keys_parse(DETACH_KEYS, &options->keys);
+	int result = parse_all(&p, argc, argv);
 	if (result == 0)
-		join_words(options, &env, argv + optind);
-	text_free(&env);
+		join_words(options, &p.files, argv + optind);
+	text_free(&p.files);
 	return result;
 }

@@ -108,100 +108,50 @@ int command_create(int argc, char **argv)
 	return 0;
 }
 
+/* What run was told about the two sides. */
+static struct session make_session(const struct options *o, int dir_fd)
+{
+	return (struct session){
+		.dir_fd = dir_fd,
+		.start = "start",
+		.ours = true,
+		.with_stdin = o->stdin_open && (!o->attach_given || o->attach_stdin),
+		.with_stdout = !o->attach_given || o->attach_stdout,
+		.with_stderr = !o->attach_given || o->attach_stderr,
+		.with_signals = !o->no_sig_proxy,
+		.tty = o->tty,
+		.keys = &o->keys,
+	};
+}
+
+/* In the foreground the caller's end of file is the container's; a terminal has none, and
+ * who detaches from it leaves it open. */
+static const char *choose_streams(const struct options *o)
+{
+	if (o->detach || !o->stdin_open || o->attach_given)
+		return "";
+	return o->tty ? "" : "-a stdin -a stdout -a stderr ";
+}
+
 int command_run(int argc, char **argv)
 {
 	struct options o = { .detach = false };
 	char id[ID_DIGITS + 1];
-	const char *more = "";
 
 	parse_options(&o, argc, argv);
 	if (o.detach && o.attach_given)
 		fail(CFS_RUN_FAILED, "run: -a and -d exclude each other");
-	/* In the foreground the caller's end of file is the container's. */
-	if (!o.detach && o.stdin_open && !o.attach_given)
-		more = "-a stdin -a stdout -a stderr ";
+	struct session session = make_session(&o, -1);
+	if (!o.detach)
+		session_check_terminal(o.tty, session.with_stdin, CFS_RUN_FAILED);
 
 	int mnt_fd = mount_open(CFS_RUN_FAILED);
-	create(mnt_fd, &o, more, id);
+	create(mnt_fd, &o, choose_streams(&o), id);
 	text_free(&o.words);
-	struct session session = {
-		.dir_fd = mount_open_container(mnt_fd, id, CFS_RUN_FAILED),
-		.start = true,
-		.ours = true,
-		.with_stdin = o.stdin_open && (!o.attach_given || o.attach_stdin),
-		.with_stdout = !o.attach_given || o.attach_stdout,
-		.with_stderr = !o.attach_given || o.attach_stderr,
-		.with_signals = true,
-	};
+	session.dir_fd = mount_open_container(mnt_fd, id, CFS_RUN_FAILED);
 	if (!o.detach)
 		return session_run(&session);
 	session_start(&session);
 	printf("%s\n", id);
 	return 0;
-}
-
-/* start -a, start -i: one container, joined; otherwise the mount's command. */
-int command_start(int argc, char **argv)
-{
-	static const struct option names[] = {
-		{ "attach", no_argument, NULL, 'a' },
-		{ "interactive", no_argument, NULL, 'i' },
-		{ NULL, 0, NULL, 0 },
-	};
-	bool joined = false;
-	bool with_stdin = false;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "+ai", names, NULL)) != -1) {
-		if (c == '?')
-			return CFS_RUN_FAILED;
-		joined = true;
-		with_stdin = with_stdin || c == 'i';
-	}
-	if (!joined)
-		return command_pass(argc, argv);
-	if (argc - optind != 1)
-		fail(CFS_RUN_FAILED, "start: -a and -i take one container");
-	struct session session = {
-		.dir_fd = mount_open_container(mount_open(CFS_RUN_FAILED), argv[optind],
-					       CFS_RUN_FAILED),
-		.start = true,
-		.from_now = true,
-		.with_stdin = with_stdin,
-		.with_stdout = true,
-		.with_stderr = true,
-		.with_signals = true,
-	};
-	return session_run(&session);
-}
-
-int command_attach(int argc, char **argv)
-{
-	static const struct option names[] = {
-		{ "no-stdin", no_argument, NULL, 'n' },
-		{ "sig-proxy", optional_argument, NULL, 's' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct session session = {
-		.from_now = true,
-		.with_stdin = true,
-		.with_stdout = true,
-		.with_stderr = true,
-		.with_signals = true,
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "+", names, NULL)) != -1) {
-		if (c == '?')
-			return CFS_RUN_FAILED;
-		if (c == 'n')
-			session.with_stdin = false;
-		else
-			session.with_signals = !optarg || strcmp(optarg, "true") == 0;
-	}
-	if (argc - optind != 1)
-		fail(CFS_RUN_FAILED, "attach: one container is needed; see 'cfs attach --help'");
-	session.dir_fd =
-		mount_open_container(mount_open(CFS_RUN_FAILED), argv[optind], CFS_RUN_FAILED);
-	return session_run(&session);
 }

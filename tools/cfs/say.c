@@ -18,6 +18,7 @@ void fail(int exit_code, const char *fmt, ...)
 {
 	va_list args;
 
+	terminal_restore();
 	fflush(stdout);
 	fputs("cfs: ", stderr);
 	va_start(args, fmt);
@@ -32,6 +33,7 @@ void fail_sys(int exit_code, const char *fmt, ...)
 	int code = errno;
 	va_list args;
 
+	terminal_restore();
 	fflush(stdout);
 	fputs("cfs: ", stderr);
 	va_start(args, fmt);

@@ -5,7 +5,9 @@
  * poll(2) tells of bytes beyond the last read, and when `wait` has the exit code
  * they are whole, so a read of 0 is then their end. Output waits for room in
  * the caller's pipes by poll(2) too, so that signals pass while it is full.
- * Input has a thread: a container that does not read blocks nobody else.
+ * Input has a thread (input.c): a container that does not read blocks nobody else.
+ *
+ * With a terminal the two ends have one size, and the caller's is raw.
  */
 #include "cfs.h"
 
@@ -13,7 +15,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,9 @@ struct joined {
 	int wait_fd;
 	int ctl_fd;
 	int signal_fd;
+	int detached_fd; /* readable when the keys were typed; -1: none */
+	bool raw;        /* the terminal is the container's */
+	bool detached;
 	bool stopped; /* wait has answered */
 	int exit_code;
 	struct flow flows[2];
@@ -89,8 +93,9 @@ static void open_flows(struct joined *j)
 }
 
 /* An ignored HUP stays so (nohup). INT and QUIT, which shells ignore for what they
- * put into the background, are passed on all the same. */
-static int open_signals(void)
+ * put into the background, are passed on all the same. A raw terminal is never left
+ * by a signal's default action. */
+static int open_signals(const struct session *s)
 {
 	struct sigaction hup;
 	sigset_t set;
@@ -100,26 +105,80 @@ static int open_signals(void)
 		sigaddset(&set, forwarded[i].signo);
 	if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN)
 		sigdelset(&set, SIGHUP);
+	if (s->tty) {
+		sigaddset(&set, SIGTSTP);
+		sigaddset(&set, SIGCONT);
+	}
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* A container that has just ended, or is gone, needs no signal. */
-static void forward_signal(struct joined *j)
+/* Not there yet, or no longer: its next start asks for the size anew. */
+static void send_size(const struct joined *j, unsigned extra_rows)
 {
-	struct signalfd_siginfo info;
+	char line[48];
+	unsigned rows, cols;
 
-	if (read(j->signal_fd, &info, sizeof(info)) != sizeof(info))
+	if (!terminal_get_size(&rows, &cols))
 		return;
+	int n = snprintf(line, sizeof(line), "resize %u %u\n", rows + extra_rows, cols);
+	(void)!write(j->ctl_fd, line, (size_t)n);
+}
+
+/* Of the two sizes one is new to the program, which then draws itself. */
+static void fit_terminal(const struct joined *j)
+{
+	if (j->session->redraw)
+		send_size(j, 1);
+	send_size(j, 0);
+}
+
+/* Stopped by kill -TSTP: our caller has its terminal meanwhile. */
+static void pause_terminal(void)
+{
+	terminal_restore();
+	raise(SIGSTOP);
+}
+
+static void resume_terminal(const struct joined *j)
+{
+	if (j->raw)
+		terminal_make_raw();
+	fit_terminal(j);
+}
+
+/* A container that has just ended, or is gone, needs no signal. */
+static void pass_signal(const struct joined *j, uint32_t signo)
+{
 	for (size_t i = 0; i < FORWARDED; i++) {
 		char line[32];
-		if ((uint32_t)forwarded[i].signo != info.ssi_signo)
+		if ((uint32_t)forwarded[i].signo != signo)
 			continue;
 		int n = snprintf(line, sizeof(line), "kill %s\n", forwarded[i].name);
 		if (write(j->ctl_fd, line, (size_t)n) < 0 && errno != ESRCH && errno != ENOENT)
 			fprintf(stderr, "cfs: cannot pass on SIG%s: %s\n", forwarded[i].name,
 				describe_errno(errno));
 	}
+}
+
+/* With a terminal a HUP means that it has gone: the container stays. */
+static void handle_signal(const struct joined *j)
+{
+	const struct session *s = j->session;
+	struct signalfd_siginfo info;
+
+	if (read(j->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (s->tty && info.ssi_signo == SIGWINCH)
+		send_size(j, 0);
+	else if (s->tty && info.ssi_signo == SIGTSTP)
+		pause_terminal();
+	else if (s->tty && info.ssi_signo == SIGCONT)
+		resume_terminal(j);
+	else if (!s->with_signals || (s->tty && info.ssi_signo == SIGHUP))
+		exit(CFS_SIGNAL_BASE + (int)info.ssi_signo);
+	else
+		pass_signal(j, info.ssi_signo);
 }
 
 /* The number in wait: what the container exited with. */
@@ -160,10 +219,10 @@ static void fill_flow(struct joined *j, struct flow *flow)
  * run for this pipe is; what was only attached to goes on. */
 static __attribute__((noreturn)) void end_unread(const struct joined *j)
 {
-	static const char stop[] = "stop -t 1\n";
+	const char *stop = j->session->entry ? "kill\n" : "stop -t 1\n";
 
 	if (j->session->ours)
-		(void)!write(j->ctl_fd, stop, sizeof(stop) - 1);
+		(void)!write(j->ctl_fd, stop, strlen(stop));
 	exit(CFS_SIGNAL_BASE + SIGPIPE);
 }
 
@@ -195,7 +254,7 @@ static bool wants_input(const struct flow *flow)
 }
 
 /* Descriptors to wait for; a flow waits for room, else for output. */
-static void set_polled(const struct joined *j, struct pollfd polled[4])
+static void set_polled(const struct joined *j, struct pollfd polled[5])
 {
 	for (int i = 0; i < 2; i++) {
 		const struct flow *flow = &j->flows[i];
@@ -204,6 +263,7 @@ static void set_polled(const struct joined *j, struct pollfd polled[4])
 	}
 	polled[2] = (struct pollfd){ .fd = j->stopped ? -1 : j->wait_fd, .events = POLLIN };
 	polled[3] = (struct pollfd){ .fd = j->signal_fd, .events = POLLIN };
+	polled[4] = (struct pollfd){ .fd = j->detached_fd, .events = POLLIN };
 }
 
 /* After the stop nobody tells when a file has no more: read until 0. */
@@ -215,15 +275,16 @@ static bool is_ended(const struct joined *j)
 
 static void pass_all(struct joined *j)
 {
-	struct pollfd polled[4];
+	struct pollfd polled[5];
 
-	while (!is_ended(j)) {
+	while (!is_ended(j) && !j->detached) {
 		set_polled(j, polled);
 		bool rest = j->stopped && (wants_input(&j->flows[0]) || wants_input(&j->flows[1]));
-		if (poll(polled, 4, rest ? 0 : -1) < 0 && errno != EINTR)
+		if (poll(polled, 5, rest ? 0 : -1) < 0 && errno != EINTR)
 			fail_sys(CFS_RUN_FAILED, "cannot wait for the container");
 		if (polled[3].revents)
-			forward_signal(j);
+			handle_signal(j);
+		j->detached = polled[4].revents != 0;
 		if (polled[2].revents)
 			read_exit_code(j);
 		for (int i = 0; i < 2; i++) {
@@ -234,44 +295,6 @@ static void pass_all(struct joined *j)
 				fill_flow(j, flow);
 		}
 	}
-}
-
-/* Until the caller's end of file, or until the container takes no more. The
- * close is what StdinOnce waits for. */
-static void *pass_stdin(void *arg)
-{
-	int out_fd = (int)(intptr_t)arg;
-	static char buf[65536];
-	ssize_t n;
-
-	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR)) {
-		for (ssize_t done = 0; done < n;) {
-			ssize_t m = write(out_fd, buf + done, (size_t)(n - done));
-			if (m < 0 && errno != EINTR) {
-				n = -1;
-				break;
-			}
-			done += m > 0 ? m : 0;
-		}
-		if (n < 0 && errno != EINTR)
-			break;
-	}
-	close(out_fd);
-	return NULL;
-}
-
-/* Opened after the start: its writers are counted by run. One that has ended
- * meanwhile, or is gone, takes nothing. */
-static void begin_stdin(const struct session *s)
-{
-	int fd = openat(s->dir_fd, "stdin", O_WRONLY | O_CLOEXEC);
-	pthread_t thread;
-
-	if (fd < 0)
-		return;
-	if (pthread_create(&thread, NULL, pass_stdin, (void *)(intptr_t)fd) != 0)
-		fail(CFS_RUN_FAILED, "cannot create a thread for stdin");
-	pthread_detach(thread);
 }
 
 static bool has_stopped(const struct joined *j)
@@ -291,7 +314,7 @@ static __attribute__((noreturn)) void fail_start(struct joined *j, int code, con
 		read_exit_code(j);
 		if (j->exit_code == CFS_CANNOT_EXEC || j->exit_code == CFS_NO_PROGRAM)
 			exit_code = j->exit_code;
-	} else if (j->session->ours) {
+	} else if (j->session->ours && !j->session->entry) {
 		(void)!write(j->ctl_fd, "rm\n", 3);
 	}
 	if (sentence)
@@ -307,7 +330,7 @@ static void start(struct joined *j)
 
 	/* Opened now, the wait of one that ran before is about that run. */
 	bool ran_before = has_stopped(j);
-	int r = ctl_do(j->ctl_fd, "start", &reply, &sentence);
+	int r = ctl_do(j->ctl_fd, j->session->start, &reply, &sentence);
 	if (ran_before) {
 		close(j->wait_fd);
 		j->wait_fd = open_file(j->session, "wait", O_RDONLY);
@@ -325,6 +348,7 @@ static struct joined *join(const struct session *session)
 		fail(CFS_RUN_FAILED, "out of memory");
 	j->session = session;
 	j->signal_fd = -1;
+	j->detached_fd = -1;
 	j->wait_fd = open_file(session, "wait", O_RDONLY);
 	j->ctl_fd = open_file(session, "ctl", O_RDWR);
 	return j;
@@ -340,21 +364,61 @@ void session_start(const struct session *session)
 	free(j);
 }
 
+/* The next run begins with our size: no program sees another first. */
+static void write_size(const struct session *s)
+{
+	char line[80];
+	unsigned rows, cols;
+
+	if (!terminal_get_size(&rows, &cols))
+		return;
+	int n = snprintf(line, sizeof(line), "{\"HostConfig\": {\"ConsoleSize\": [%u, %u]}}\n",
+			 rows, cols);
+	int fd = open_file(s, "config", O_WRONLY);
+	/* One that runs already says so when it is started. */
+	if (write(fd, line, (size_t)n) < 0 && errno != EBUSY)
+		fail_sys(CFS_RUN_FAILED, "cannot write 'config'");
+	close(fd);
+}
+
+void session_check_terminal(bool tty, bool with_stdin, int exit_code)
+{
+	if (tty && with_stdin && !terminal_is_there())
+		fail(exit_code, "the input device is not a TTY");
+}
+
+/* The caller's side is the container's from here on. */
+static void begin_input(struct joined *j)
+{
+	const struct session *s = j->session;
+
+	if (s->tty && s->with_stdin) {
+		terminal_make_raw();
+		j->raw = true;
+	}
+	if (s->tty && !s->start)
+		fit_terminal(j);
+	if (s->with_stdin)
+		j->detached_fd = input_begin(s->dir_fd, s->tty ? s->keys : NULL);
+}
+
 int session_run(const struct session *session)
 {
 	struct joined *j = join(session);
 
 	open_flows(j);
-	if (session->with_signals)
-		j->signal_fd = open_signals();
+	if (session->with_signals || session->tty)
+		j->signal_fd = open_signals(session);
 	signal(SIGPIPE, SIG_IGN);
+	if (session->start && session->tty && !session->entry)
+		write_size(session);
 	if (session->start)
 		start(j);
-	if (session->with_stdin)
-		begin_stdin(session);
+	begin_input(j);
 	pass_all(j);
+	terminal_restore();
 	/* The thread of stdin may be at work until the program ends. */
-	int exit_code = j->exit_code;
+	int exit_code = j->detached ? 0 : j->exit_code;
 	free(j);
 	return exit_code;
 }
