@@ -105,6 +105,23 @@ static int allow_devices(const struct cgroup_host *host, int tree, int group_fd,
 	return 0;
 }
 
+/* Keep what a process needs to join a group; group_fd is taken over. */
+static int keep_group(int tree, const char *id, int *group_fd, struct cgroup *cgroup,
+		      struct error *err)
+{
+	int fd;
+
+	if (tree == CGROUP_TREE_V2) {
+		cgroup->leaf_fd = steal_fd(group_fd);
+		return 0;
+	}
+	fd = openat(*group_fd, "tasks", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_sys(err, errno, "cannot open the tasks of control group '%s'", id);
+	cgroup->procs_fds[cgroup->procs_count++] = fd;
+	return 0;
+}
+
 /* Make one group, limit it, and keep what a process needs to join it. */
 static int create_in_tree(const struct cgroup_host *host, int tree, const char *id,
 			  const struct cgroup_limits *limits, const struct cgroup_setting *settings,
@@ -118,17 +135,7 @@ static int create_in_tree(const struct cgroup_host *host, int tree, const char *
 	ret = apply_new(host, tree, group_fd, settings, count, err);
 	if (ret == 0 && !limits->all_devices)
 		ret = allow_devices(host, tree, group_fd, err);
-	if (ret < 0)
-		return ret;
-	if (tree == CGROUP_TREE_V2) {
-		cgroup->leaf_fd = steal_fd(&group_fd);
-		return 0;
-	}
-	ret = openat(group_fd, "tasks", O_WRONLY | O_CLOEXEC);
-	if (ret < 0)
-		return error_set_sys(err, errno, "cannot open the tasks of control group '%s'", id);
-	cgroup->procs_fds[cgroup->procs_count++] = ret;
-	return 0;
+	return ret < 0 ? ret : keep_group(tree, id, &group_fd, cgroup, err);
 }
 
 int cgroup_create(struct cgroup_host *host, const char *id, const struct cgroup_limits *limits,
@@ -157,6 +164,27 @@ int cgroup_create(struct cgroup_host *host, const char *id, const struct cgroup_
 		return result;
 	}
 	*ret = cgroup;
+	return 0;
+}
+
+int cgroup_open(struct cgroup_host *host, const char *id, struct cgroup *ret, struct error *err)
+{
+	AUTO(cgroup_deinit) struct cgroup cgroup = CGROUP_INIT;
+	int result = check_id(id, err), main_tree = cgroup_host_main_tree(host);
+
+	for (int tree = 0; result == 0 && tree < CGROUP_TREE_COUNT; tree++) {
+		auto_fd int group_fd = cgroup_open_group(host, tree, id);
+
+		if (group_fd >= 0)
+			result = keep_group(tree, id, &group_fd, &cgroup, err);
+		else if (tree == main_tree || group_fd != -ENOENT)
+			result = error_set_sys(err, -group_fd, "cannot open the control group '%s'",
+					       id);
+	}
+	if (result < 0)
+		return result;
+	*ret = cgroup;
+	cgroup = (struct cgroup)CGROUP_INIT;
 	return 0;
 }
 

@@ -56,6 +56,8 @@ struct cgroup {
  * A limit that the kernel lacks: -ENOTSUP naming it. On failure nothing is left. */
 int cgroup_create(struct cgroup_host *host, const char *id, const struct cgroup_limits *limits,
 		  struct cgroup *ret, struct error *err);
+/* What one more process needs to join the groups of a container that runs. -ENOENT: there are none. */
+int cgroup_open(struct cgroup_host *host, const char *id, struct cgroup *ret, struct error *err);
 void cgroup_deinit(struct cgroup *cgroup); /* closes descriptors only */
 DEFINE_AUTO_DEINIT(struct cgroup, cgroup_deinit);
 /* Change the limits of live groups; whole or nothing. */

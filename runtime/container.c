@@ -159,6 +159,12 @@ void container_unref(struct container *c)
 		shim_free(c->old_shim);
 	if (c->is_trashed)
 		store_drop_trash(c);
+	if (c->exec) {
+		container_unref(c->exec->parent);
+		free(c->exec->name);
+		free(c->exec);
+	}
+	free(c->execs);
 	engine_unref(c->engine);
 	container_view_unref(c->view);
 	free(c->image_name);
@@ -184,7 +190,7 @@ int container_get_dir_fd(struct container *c)
 {
 	int fd = atomic_load(&c->dir_fd), none = -1;
 
-	if (fd >= 0)
+	if (fd >= 0 || c->exec) /* an exec's is there from the beginning */
 		return fd;
 	fd = openat(c->engine->containers_fd, c->id,
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -331,6 +337,8 @@ int container_check(struct container *c, bool damaged_is_fine, struct error *err
 
 void container_emit(struct container *c, const char *action, const char *key, const char *value)
 {
+	if (c->exec) /* there are no events of execs */
+		return;
 	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
 	json_t *labels = json_get_object(view->effective, "Labels");
 	auto_json json_t *attributes = labels ? json_copy(labels) : json_object();

@@ -51,7 +51,7 @@ static bool read_record(struct container *c, struct ending *ending)
 static void end_orphans(struct container *c, struct ending *ending)
 {
 	struct error err = ERROR_INIT;
-	int ret = cgroup_kill(c->engine->cgroups, c->id, &err);
+	int ret = c->exec ? 0 : cgroup_kill(c->engine->cgroups, c->id, &err);
 
 	ending->code = EXIT_KILLED;
 	ending->finished_ns = clock_now_ns();
@@ -87,9 +87,11 @@ static void collect(struct container *c, struct ending *ending)
 		ending->told = read_record(c, ending);
 	if (!ending->told)
 		end_orphans(c, ending);
-	ending->oom = cgroup_was_oom(cgroups, c->id);
-	if (cgroup_remove(cgroups, c->id, &err) < 0)
+	ending->oom = !c->exec && cgroup_was_oom(cgroups, c->id);
+	if (!c->exec && cgroup_remove(cgroups, c->id, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
+	if (!c->exec)
+		exec_end_all(c);
 	wait_for_shim(ending);
 	if (!ending->told)
 		repair_log(c, ending);
@@ -106,6 +108,7 @@ static bool publish(struct container *c, const struct ending *ending)
 	view->finished_ns = ending->finished_ns;
 	view->changed_ns = clock_now_ns();
 	container_view_set_error(view, ending->told ? ""
+				       : c->exec    ? "the shim was killed, and the process with it"
 						    : "the shim was killed, and the container "
 						      "was ended with it");
 	c->exit_codes[ending->run % EXIT_CODES_KEPT] = ending->code;
@@ -158,9 +161,17 @@ void exit_finish(struct container *c, uint64_t run)
 static void exit_job(void *arg)
 {
 	struct container *c = arg;
-	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+	AUTO(container_view_unref) struct container_view *view = NULL;
+	bool ours;
 
-	exit_finish(c, view->run);
+	/* Of an exec the end of its container may be faster to see to it. */
+	pthread_mutex_lock(&c->lock);
+	view = container_view_ref(c->view);
+	ours = !c->exec || !c->finishing;
+	c->finishing = true;
+	pthread_mutex_unlock(&c->lock);
+	if (ours)
+		exit_finish(c, view->run);
 }
 
 void exit_schedule(struct container *c, uint64_t run)

@@ -44,6 +44,7 @@ int remove_in_turn(struct container *c, struct error *err)
 	if (rootfs_hide(engine->rootfs, c->id, &late) < 0)
 		log_warn("container %s: %s", c->short_id, late.msg);
 	image_note_exposed(c, false);
+	exec_remove_all(c);
 	store_remove_run_dir(c);
 	removed_keep(c);
 	table_remove(&engine->table, c);
@@ -142,6 +143,10 @@ void remove_automatically(struct container *c)
 	struct ticket ticket;
 	struct turn turn;
 
+	if (c->exec) {
+		exec_after_end(c);
+		return;
+	}
 	if (!json_get_bool(host, "AutoRemove", false) || container_is_removed(c))
 		return;
 	ticket_init(&ticket, 0, false);

@@ -37,7 +37,7 @@ bool ticket_find_run(const struct ticket *ticket, const struct container *c, uin
 }
 
 /* Did an earlier engine carry this start out? Then its outcome. */
-static bool find_outcome(struct container *c, struct ticket *ticket, int *ret, struct error *err)
+bool start_find_outcome(struct container *c, struct ticket *ticket, int *ret, struct error *err)
 {
 	uint64_t run;
 	bool done, failed;
@@ -59,7 +59,7 @@ static bool find_outcome(struct container *c, struct ticket *ticket, int *ret, s
 }
 
 /* run 0: no launch is under way any more. */
-static void set_starting(struct container *c, uint64_t run)
+void start_set_starting(struct container *c, uint64_t run)
 {
 	pthread_mutex_lock(&c->lock);
 	c->starting = run;
@@ -97,8 +97,8 @@ static void count_run_locked(struct container *c, struct container_view *view, u
 
 /* --- the three outcomes ----------------------------------------------------- */
 
-static void finish_running(struct container *c, struct start_plan *plan, uint64_t run,
-			   const struct launch_result *result, struct shim *shim)
+void start_finish_running(struct container *c, json_t *effective, uint64_t run,
+			  const struct launch_result *result, struct shim *shim)
 {
 	struct container_view *view;
 
@@ -112,8 +112,9 @@ static void finish_running(struct container *c, struct start_plan *plan, uint64_
 	view->error[0] = '\0';
 	view->started_ns = view->changed_ns = clock_now_ns();
 	json_decref(view->effective);
-	view->effective = json_incref(start_plan_get_effective(plan));
+	view->effective = json_incref(effective);
 	c->start_code = 0;
+	c->finishing = false;
 	c->ending = c->stop_asked = c->stopped_by_user = c->policy_start = false;
 	c->stop_deadline_ns = 0;
 	container_publish(c, view);
@@ -124,19 +125,13 @@ static void finish_running(struct container *c, struct start_plan *plan, uint64_
 	link_watch(c);
 }
 
-static void finish_without_program(struct container *c, struct ticket *ticket,
-				   struct start_plan *plan, uint64_t run, const struct error *cause)
+void start_finish_without_program(struct container *c, json_t *effective, uint64_t run,
+				  const struct error *cause)
 {
 	int code = cause->code == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
-	bool auto_remove = start_plan_is_auto_remove(plan);
 	struct container_view *view;
-	struct error err = ERROR_INIT;
 	char text[12];
 
-	/* Gone without a trace, it would pass for one that ran and removed itself. First of all, for who
-	 * finds it ended removes it. */
-	if (auto_remove)
-		ticket_note(ticket, "%s failed %d %.100s", c->id, cause->code, cause->msg);
 	view = container_edit(c);
 	count_run_locked(c, view, run);
 	view->pid = 0;
@@ -146,7 +141,7 @@ static void finish_without_program(struct container *c, struct ticket *ticket,
 	view->started_ns = 0;
 	view->finished_ns = view->changed_ns = clock_now_ns();
 	json_decref(view->effective);
-	view->effective = json_incref(start_plan_get_effective(plan));
+	view->effective = json_incref(effective);
 	/* A start that somebody asked for has failed, which he was told. */
 	view->state = c->policy_start ? policy_decide_locked(c, view) : CONTAINER_EXITED;
 	c->policy_start = false;
@@ -156,6 +151,19 @@ static void finish_without_program(struct container *c, struct ticket *ticket,
 	store_save_state(c);
 	snprintf(text, sizeof(text), "%d", code);
 	container_emit(c, "die", "exitCode", text);
+}
+
+static void finish_without_program(struct container *c, struct ticket *ticket,
+				   struct start_plan *plan, uint64_t run, const struct error *cause)
+{
+	bool auto_remove = start_plan_is_auto_remove(plan);
+	struct error err = ERROR_INIT;
+
+	/* Gone without a trace, it would pass for one that ran and removed itself. First of all, for who
+	 * finds it ended removes it. */
+	if (auto_remove)
+		ticket_note(ticket, "%s failed %d %.100s", c->id, cause->code, cause->msg);
+	start_finish_without_program(c, start_plan_get_effective(plan), run, cause);
 	if (auto_remove && remove_in_turn(c, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
 }
@@ -173,14 +181,14 @@ static int launch(struct container *c, struct ticket *ticket, struct start_plan 
 		ret = launch_start(c->engine->launcher, start_plan_get_spec(plan), &result,
 				   &program_failed, &shim, &cause);
 	if (ret == 0) {
-		finish_running(c, plan, run, &result, shim);
+		start_finish_running(c, start_plan_get_effective(plan), run, &result, shim);
 		return 0;
 	}
 	start_plan_undo(plan);
 	if (program_failed)
 		finish_without_program(c, ticket, plan, run, &cause);
 	else
-		set_starting(c, 0);
+		start_set_starting(c, 0);
 	return error_set(err, cause.code, "%s", cause.msg);
 }
 
@@ -209,7 +217,7 @@ static int start_run(struct container *c, struct ticket *ticket, bool by_policy,
 		return ret;
 	ticket_note_run(ticket, c, run);
 	if (!by_policy)
-		set_starting(c, run);
+		start_set_starting(c, run);
 	else if (!set_starting_by_policy(c, run))
 		return error_set(err, ECANCELED, "it was ended by hand");
 	return launch(c, ticket, plan, run, err);
@@ -232,7 +240,7 @@ static int start(struct container *c, struct ticket *ticket, struct error *err)
 	bool restarting;
 	int ret;
 
-	if (find_outcome(c, ticket, &ret, err))
+	if (start_find_outcome(c, ticket, &ret, err))
 		return ret;
 	ret = container_take_turn(c, &turn, ticket, err);
 	if (ret < 0)
@@ -297,7 +305,7 @@ int container_restart(struct container *c, struct ticket *ticket, int64_t timeou
 
 	if (timeout_s < -1)
 		return error_set(err, EINVAL, "the time must not be negative");
-	if (find_outcome(c, ticket, &ret, err))
+	if (start_find_outcome(c, ticket, &ret, err))
 		return ret;
 	ret = container_check(c, false, err);
 	if (ret < 0)

@@ -48,7 +48,8 @@ static int send_signal(struct container *c, uint64_t run, uint64_t number, int s
 void kill_everything(struct container *c, uint64_t run)
 {
 	struct error err = ERROR_INIT;
-	int ret = cgroup_kill(c->engine->cgroups, c->id, &err);
+	/* Of an exec only its process: what that has left behind is the container's. */
+	int ret = c->exec ? 0 : cgroup_kill(c->engine->cgroups, c->id, &err);
 
 	if (ret < 0 && ret != -ENOENT) /* it was just ending by itself */
 		log_warn("container %s: %s", c->short_id, err.msg);
@@ -158,6 +159,10 @@ void stop_on_deadline(struct container *c, uint64_t run)
 {
 	bool ended;
 
+	if (c->exec) {
+		exec_on_deadline(c);
+		return;
+	}
 	pthread_mutex_lock(&c->lock);
 	ended = container_run_has_ended(c, run);
 	pthread_mutex_unlock(&c->lock);

@@ -47,6 +47,7 @@ struct container_view {
 	pid_t pid;     /* of process 1, host's view; 0 when not running */
 	int exit_code; /* of the last run; 0 before */
 	bool oom_killed;
+	bool is_exec; /* a further process in a container (runtime/exec.h), and no container */
 	bool damaged; /* its files cannot be read: state exited, error says which */
 	char error[500];
 	int64_t created_ns, started_ns, finished_ns; /* 0: never */

@@ -14,6 +14,7 @@
 #include "runtime/engine.h"
 #include "runtime/launch.h"
 #include "runtime/rootfs.h"
+#include "runtime/user.h"
 
 #include <pthread.h>
 
@@ -21,6 +22,7 @@
 #define EXIT_CODES_KEPT 16U
 
 struct monitor;
+struct sock_filter;
 
 /* --- the table (table.c) ---------------------------------------------------- */
 
@@ -97,8 +99,20 @@ struct waiter {
 	bool woken; /* guarded by ticket->lock */
 };
 
+/* A further process in a container is an object of the same kind as a container, with a shim, a log,
+ * runs, sleepers and turns of its own; this is what it has besides (exec.c). */
+struct exec {
+	struct container *parent; /* counted */
+	char *name;               /* "": of a command, or detached: nobody sees it */
+	bool detached;            /* it removes itself at its end, and keeps no output */
+	bool listed;              /* guarded by parent->lock; false while it is being made */
+	atomic_bool shown;        /* engine_find_key() finds it */
+	atomic_bool claimed;      /* a command of this engine waits for it */
+};
+
 struct container {
 	atomic_int refs;
+	struct exec *exec;     /* NULL: this is a container. Set before anybody sees it */
 	struct engine *engine; /* counted; verbs are called before engine_close() only */
 	char id[65];
 	char short_id[SHORT_ID_SIZE];
@@ -126,7 +140,10 @@ struct container {
 	int exit_codes[EXIT_CODES_KEPT]; /* by run, for waiters that wake late */
 	int64_t exposed_ns; /* CLOCK_MONOTONIC, when RUN/rootfs/<id> was last asked for; 0: not there */
 	unsigned stdin_writers;
-	uint64_t stdin_run; /* the run that they are counted for */
+	uint64_t stdin_run;       /* the run that they are counted for */
+	struct container **execs; /* the further processes in it, oldest first; borrowed */
+	size_t exec_count;
+	bool finishing; /* the end of an exec's run is some thread's already */
 	uint64_t save_wanted, save_done;
 	bool saving, copy_wanted;
 	pthread_cond_t saved;
@@ -247,6 +264,56 @@ int start_by_policy(struct container *c, struct ticket *ticket, struct error *er
 void ticket_note_run(struct ticket *ticket, const struct container *c, uint64_t run);
 bool ticket_find_run(const struct ticket *ticket, const struct container *c, uint64_t *ret);
 
+/* The outcomes of a launch. effective: the configuration in force, borrowed. */
+void start_set_starting(struct container *c, uint64_t run); /* 0: it came to nothing */
+void start_finish_running(struct container *c, json_t *effective, uint64_t run,
+			  const struct launch_result *result, struct shim *shim);
+/* The program is missing or cannot run: a run that has ended with 127 or 126. */
+void start_finish_without_program(struct container *c, json_t *effective, uint64_t run,
+				  const struct error *cause);
+/* Did an earlier engine carry this start out? Then its outcome. */
+bool start_find_outcome(struct container *c, struct ticket *ticket, int *ret, struct error *err);
+/* What a process may do, by the configuration: fills capabilities, user, seccomp, limits of spec. The
+ * user and the config must outlive it. */
+int start_decide_rights(struct engine *engine, const struct config *config, uint64_t *ret_caps,
+			const struct sock_filter **ret_seccomp, size_t *ret_count,
+			struct error *err);
+void start_fill_rights(struct launch_spec *spec, const struct config *config,
+		       const struct user *user, uint64_t caps, const struct sock_filter *seccomp,
+		       size_t seccomp_count);
+
+/* --- exec.c, exec_plan.c, exec_end.c: further processes --------------------- */
+
+struct exec_plan;
+/* Everything that run `run` of an exec needs: what is wanted (Cmd Env Tty OpenStdin User WorkingDir)
+ * merged with its container's configuration. The parent's turn is taken. */
+int exec_plan_new(struct container *c, const json_t *wanted, uint64_t run, struct exec_plan **ret,
+		  struct error *err);
+void exec_plan_free(struct exec_plan *plan);
+DEFINE_AUTO(struct exec_plan *, exec_plan_free);
+const struct launch_spec *exec_plan_get_spec(const struct exec_plan *plan);
+json_t *exec_plan_get_effective(const struct exec_plan *plan); /* borrowed */
+
+/* RUN/<12 digits of the container>/exec/<12 digits>: a descriptor or -errno. */
+int exec_open_dir(struct container *c, struct error *err);
+/* The run of an exec is over: what follows. */
+void exec_after_end(struct container *c);
+void exec_on_deadline(struct container *c); /* from the event loop */
+/* The container has ended: see its execs ended, before that is told. */
+void exec_end_all(struct container *c);
+/* The container is being removed, and all its execs with it. */
+void exec_remove_all(struct container *c);
+/* With its turn taken and not running. */
+void exec_remove_in_turn(struct container *c);
+/* Find those of a container again. */
+void exec_recover_all(struct container *c);
+/* An object for an exec, not known to anybody yet. NULL: no memory. */
+struct container *exec_new(struct container *parent, const char *id, const char *name,
+			   bool detached);
+/* Into the parent's list; -EEXIST, -ENOENT (the parent is removed), -EAGAIN (too many). */
+int exec_add(struct container *c, struct error *err);
+void exec_drop(struct container *c);
+
 /* --- container_image.c ------------------------------------------------------ */
 
 /* The container's image as pinned, or found by config's Image and then pinned. With the turn
@@ -326,6 +393,8 @@ void removed_recover(struct engine *engine, const char *entry);
 /* --- recover.c, monitor.c --------------------------------------------------- */
 
 int recover_all(struct engine *engine, struct error *err);
+/* state.json of an exec whose files are in c->dir_fd, and what is true now. */
+void recover_exec(struct container *c);
 /* What meta.json and state.json say, into the view of a container that nobody sees. */
 void recover_state(struct container *c);
 /* The last event of a container's life that was told. While recovering it decides what is still to be told:

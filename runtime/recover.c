@@ -347,10 +347,12 @@ static void settle_not_started(struct container *c)
 {
 	struct error err = ERROR_INIT;
 
-	if (cgroup_remove(c->engine->cgroups, c->id, &err) < 0)
+	/* A shim that begins an exec looks itself whether its engine is there. */
+	if (!c->exec && cgroup_remove(c->engine->cgroups, c->id, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
 	c->policy_start = false;
-	store_remove_run_dir(c);
+	if (!c->exec)
+		store_remove_run_dir(c);
 	store_save_state(c);
 }
 
@@ -387,6 +389,14 @@ static void settle(struct container *c, const struct found *found)
 		settle_not_started(c);
 	else
 		settle_ended(c, found, run, NULL);
+}
+
+void recover_exec(struct container *c)
+{
+	struct found found = { .is_live = false };
+
+	load_state(c, &found);
+	settle(c, &found);
 }
 
 /* --- one container ---------------------------------------------------------- */
@@ -434,6 +444,7 @@ static int recover_one(struct engine *engine, const char *id, struct error *err)
 	if (!c->view->damaged)
 		tell_rename(c);
 	settle(c, &found);
+	exec_recover_all(c);
 	/* The dead engine may not have come to it. */
 	if (!found.is_live && !found.starting && !c->view->damaged)
 		remove_automatically(c);

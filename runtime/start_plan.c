@@ -117,20 +117,20 @@ static size_t count_strings(const char *const *list)
 	return count;
 }
 
-static int decide_security(struct start_plan *plan, struct error *err)
+int start_decide_rights(struct engine *engine, const struct config *config, uint64_t *ret_caps,
+			const struct sock_filter **ret_seccomp, size_t *ret_count,
+			struct error *err)
 {
-	const struct config *config = &plan->config;
 	const char *const *add = (const char *const *)config->cap_add;
 	const char *const *drop = (const char *const *)config->cap_drop;
 	int ret;
 
-	plan->caps = config->privileged ? security_all_caps() : security_default_caps();
-	ret = security_parse_caps(add, count_strings(add), drop, count_strings(drop), &plan->caps,
+	*ret_caps = config->privileged ? security_all_caps() : security_default_caps();
+	ret = security_parse_caps(add, count_strings(add), drop, count_strings(drop), ret_caps,
 				  err);
 	if (ret < 0 || config->privileged || config->seccomp_unconfined)
 		return ret;
-	return security_get_seccomp(plan->caps, plan->container->engine->run_fd, &plan->seccomp,
-				    &plan->seccomp_count, err);
+	return security_get_seccomp(*ret_caps, engine->run_fd, ret_seccomp, ret_count, err);
 }
 
 static int look_up(struct start_plan *plan, struct error *err)
@@ -149,7 +149,9 @@ static int look_up(struct start_plan *plan, struct error *err)
 		ret = check_supported(plan->effective, err);
 	if (ret == 0)
 		ret = check_network(plan->config.network_mode, err);
-	return ret == 0 ? decide_security(plan, err) : ret;
+	return ret == 0 ? start_decide_rights(plan->container->engine, &plan->config, &plan->caps,
+					      &plan->seccomp, &plan->seccomp_count, err)
+			: ret;
 }
 
 int start_plan_new(struct container *c, struct start_plan **ret, struct error *err)
@@ -326,21 +328,22 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 	return 0;
 }
 
-static void fill_identity(struct start_plan *plan, struct launch_spec *spec)
+void start_fill_rights(struct launch_spec *spec, const struct config *config,
+		       const struct user *user, uint64_t caps, const struct sock_filter *seccomp,
+		       size_t seccomp_count)
 {
-	const struct config *config = &plan->config;
 	/* Without ambient capabilities the kernel takes them from who is not root. */
-	uint64_t held = plan->user.uid == 0 ? plan->caps : 0;
+	uint64_t held = user->uid == 0 ? caps : 0;
 
-	spec->uid = plan->user.uid;
-	spec->gid = plan->user.gid;
-	spec->groups = plan->user.groups;
-	spec->group_count = plan->user.group_count;
-	spec->cap_bounding = plan->caps;
+	spec->uid = user->uid;
+	spec->gid = user->gid;
+	spec->groups = user->groups;
+	spec->group_count = user->group_count;
+	spec->cap_bounding = caps;
 	spec->cap_effective = spec->cap_permitted = held;
 	spec->no_new_privs = config->no_new_privs;
-	spec->seccomp = plan->seccomp;
-	spec->seccomp_count = plan->seccomp_count;
+	spec->seccomp = seccomp;
+	spec->seccomp_count = seccomp_count;
 	spec->rlimits = config->ulimits;
 	spec->rlimit_count = config->ulimit_count;
 }
@@ -374,7 +377,8 @@ static void fill_spec(struct start_plan *plan, uint64_t run)
 	spec->cgroup_procs_fds = plan->cgroup.procs_fds;
 	spec->cgroup_procs_count = plan->cgroup.procs_count;
 	fill_file_system(plan, spec);
-	fill_identity(plan, spec);
+	start_fill_rights(spec, config, &plan->user, plan->caps, plan->seccomp,
+			  plan->seccomp_count);
 	spec->argv = (const char *const *)config->argv;
 	spec->envp = (const char *const *)plan->env;
 	spec->cwd = *config->working_dir ? config->working_dir : "/";

@@ -201,6 +201,8 @@ int store_open_run_dir(struct container *c, bool make, struct error *err)
 {
 	int fd;
 
+	if (c->exec)
+		return exec_open_dir(c, err);
 	if (make)
 		return path_open_dir(c->engine->run_fd, c->short_id, 0700, err);
 	fd = openat(c->engine->run_fd, c->short_id,
@@ -299,6 +301,8 @@ void store_save_state(struct container *c)
 	}
 	c->copy_wanted = true;
 	pthread_mutex_unlock(&c->lock);
+	if (c->exec) /* it lives as long as the boot */
+		return;
 	if (!atomic_exchange(&c->engine->copies_wanted, true) && c->engine->monitor)
 		monitor_wake(c->engine->monitor);
 }

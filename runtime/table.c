@@ -333,7 +333,9 @@ struct container *engine_find_key(struct engine *engine, uint64_t key)
 		else
 			high = mid;
 	}
-	if (low < table->count && table->by_id[low]->key == key && table->by_id[low]->listed)
+	if (low < table->count && table->by_id[low]->key == key &&
+	    (table->by_id[low]->listed ||
+	     (table->by_id[low]->exec && atomic_load(&table->by_id[low]->exec->shown))))
 		c = container_ref(table->by_id[low]);
 	pthread_rwlock_unlock(&table->lock);
 	return c;
