@@ -43,6 +43,28 @@ int path_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+int path_open_regular(int dir_fd, const char *name, struct stat *ret_st)
+{
+	/* A description that only names the file has no side effects, whatever it is by now. */
+	auto_fd int handle = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[40];
+	struct stat st;
+	int fd;
+
+	if (handle < 0 || fstat(handle, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ELOOP;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", handle);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME);
+	if (fd < 0 && errno == EPERM)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_st = st;
+	return fd;
+}
+
 int path_make_dirs(const char *path, mode_t mode, struct error *err)
 {
 	auto_free char *prefix = strdup(path);

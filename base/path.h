@@ -22,6 +22,12 @@ int path_open_in_root(int root_fd, const char *path, int flags, mode_t mode);
  * last one or a negative errno with a sentence. */
 int path_make_dirs_in_root(int root_fd, const char *path, mode_t mode, struct error *err);
 
+/* Open a regular file that others may exchange meanwhile, to read: anything else (a link, a device, a
+ * fifo) is never opened. st is filled with what was opened. Descriptor, -ENOENT, -ELOOP (not a regular
+ * file any more), or what opening gave; sets no sentence. */
+struct stat;
+int path_open_regular(int dir_fd, const char *name, struct stat *ret_st);
+
 /* mkdir -p for a trusted path; 0 or a negative errno with a sentence. */
 int path_make_dirs(const char *path, mode_t mode, struct error *err);
 

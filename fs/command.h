@@ -12,6 +12,7 @@
 
 enum verb {
 	VERB_CREATE,
+	VERB_DIFF,
 	VERB_HISTORY,
 	VERB_IMAGES,
 	VERB_IMPORT,
@@ -19,6 +20,7 @@ enum verb {
 	VERB_INSPECT,
 	VERB_KILL,
 	VERB_PAUSE,
+	VERB_PRUNE,
 	VERB_PS,
 	VERB_RENAME,
 	VERB_RESTART,
@@ -26,8 +28,10 @@ enum verb {
 	VERB_RMI,
 	VERB_RUN,
 	VERB_START,
+	VERB_STATS,
 	VERB_STOP,
 	VERB_TAG,
+	VERB_TOP,
 	VERB_UNPAUSE,
 	VERB_UPDATE,
 	VERB_VERSION,
@@ -58,7 +62,8 @@ struct command {
 	bool remove;                             /* run --rm (also in config as AutoRemove) */
 	bool detach;                             /* run -d: said, though a control file always is */
 	enum pull_policy pull;                   /* create, run: never unless said */
-	bool force, volumes;                     /* options of rm, rmi, tag */
+	bool force, volumes;                     /* options of rm, rmi, tag, prune */
+	bool dry_run;                            /* prune -n */
 	bool all, quiet, latest, no_trunc, size; /* options of ps, images, history */
 	int64_t limit;                           /* ps -n; -1: none */
 	char **filters;                          /* ps --filter K=V, NULL-terminated, or NULL */

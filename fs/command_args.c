@@ -131,6 +131,18 @@ static const struct option_spec ps_specs[] = {
 	QUIET,
 	{ OPTION('s', "size", NULL), .take = command_take_flag, AT(size) },
 };
+static const struct option_spec prune_specs[] = {
+	ALL,
+	{ OPTION('f', "force", NULL), .take = command_take_flag, AT(force), .hidden = true },
+	{ OPTION(0, "filter", "KEY=VALUE"), .take = take_filter },
+	{ OPTION('n', "dry-run", NULL), .take = command_take_flag, AT(dry_run) },
+	{ OPTION(0, "volumes", NULL), .take = command_take_flag, AT(volumes) },
+};
+static const struct option_spec stats_specs[] = {
+	ALL,
+	{ OPTION(0, "no-stream", NULL), .take = command_take_flag, AT(quiet), .hidden = true },
+	NO_TRUNC,
+};
 static const struct option_spec restart_specs[] = { TIME };
 static const struct option_spec rm_specs[] = {
 	FORCE,
@@ -151,7 +163,9 @@ const struct option_table command_images_options = TABLE(images_specs);
 const struct option_table command_import_options = TABLE(import_specs);
 const struct option_table command_inspect_options = TABLE(inspect_specs);
 const struct option_table command_kill_options = TABLE(kill_specs);
+const struct option_table command_prune_options = TABLE(prune_specs);
 const struct option_table command_ps_options = TABLE(ps_specs);
+const struct option_table command_stats_options = TABLE(stats_specs);
 const struct option_table command_restart_options = TABLE(restart_specs);
 const struct option_table command_rm_options = TABLE(rm_specs);
 const struct option_table command_rmi_options = TABLE(force_specs);
@@ -207,6 +221,21 @@ int command_take_targets(const struct parse *p, struct error *err)
 {
 	int ret = check_count(p, p->container ? 0 : 1, p->container ? 0 : SIZE_MAX, "no name given",
 			      err);
+
+	return ret < 0 ? ret : copy_targets(p, p->count, err);
+}
+
+int command_take_one(const struct parse *p, struct error *err)
+{
+	size_t count = p->container ? 0 : 1;
+	int ret = check_count(p, count, count, "no name given", err);
+
+	return ret < 0 ? ret : copy_targets(p, count, err);
+}
+
+int command_take_some(const struct parse *p, struct error *err)
+{
+	int ret = check_count(p, 0, p->container ? 0 : SIZE_MAX, NULL, err);
 
 	return ret < 0 ? ret : copy_targets(p, p->count, err);
 }

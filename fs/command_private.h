@@ -75,7 +75,9 @@ extern const struct option_table command_images_options;
 extern const struct option_table command_import_options;
 extern const struct option_table command_inspect_options;
 extern const struct option_table command_kill_options;
+extern const struct option_table command_prune_options;
 extern const struct option_table command_ps_options;
+extern const struct option_table command_stats_options;
 extern const struct option_table command_restart_options;
 extern const struct option_table command_rm_options;
 extern const struct option_table command_rmi_options;
@@ -83,6 +85,8 @@ extern const struct option_table command_stop_options;
 extern const struct option_table command_tag_options;
 int command_take_none(const struct parse *p, struct error *err);
 int command_take_targets(const struct parse *p, struct error *err);
+int command_take_one(const struct parse *p, struct error *err);  /* exactly one name */
+int command_take_some(const struct parse *p, struct error *err); /* any number of names */
 int command_take_stop(const struct parse *p, struct error *err);
 int command_take_kill(const struct parse *p, struct error *err);
 int command_take_rename(const struct parse *p, struct error *err);

@@ -49,6 +49,12 @@ bool stream_is_ready(struct handle *handle);
 /* A container changed: keep the end of its run for the handle. */
 void stream_note_change(struct handle *handle);
 
+/* --- texts that a worker makes (fs/reportfile.c) --- */
+/* What the handlers of these names do, for a FILE_REPORT whose text is not there yet. */
+void reportfile_look_up(fuse_req_t req, uint64_t parent, const char *name);
+void reportfile_stat(fuse_req_t req, uint64_t node);
+void reportfile_open(fuse_req_t req, uint64_t node, int flags);
+
 /* --- stdin and attach, the writing side (fs/stdinfile.c) --- */
 struct inputs *inputs_new(void);
 void inputs_free(struct inputs *inputs);

@@ -11,6 +11,10 @@
 #include <sys/random.h>
 #include <uthash.h>
 
+/* What stat says of a text that is not made yet: a million changes. Never too little, and
+ * little enough for who copies that many zeros behind the text. */
+#define LAZY_SIZE (64 << 20)
+
 struct entry {
 	uint64_t node;
 	struct node_text *text;
@@ -190,6 +194,17 @@ struct node_text *nodes_get(struct fs *fs, uint64_t node, const struct caller *c
 	return result;
 }
 
+bool nodes_need_worker(struct nodes *nodes, uint64_t node)
+{
+	const struct tree_row *row = tree_get_row(node_get_kind(node));
+	AUTO(node_text_unref) struct node_text *text = NULL;
+
+	if (!row || row->class != FILE_REPORT)
+		return false;
+	text = find(nodes, node);
+	return !text;
+}
+
 int nodes_look_up(struct fs *fs, uint64_t entry_node, const struct caller *caller,
 		  uint64_t *ret_node, struct error *err)
 {
@@ -287,7 +302,9 @@ int nodes_stat(struct fs *fs, uint64_t node, const struct caller *caller, struct
 
 	if (!row)
 		return -ESTALE;
-	if (row->render || row->class == FILE_LOG) {
+	if (tree_is_lazy(row)) {
+		text = find(fs->nodes, node);
+	} else if (row->render || row->class == FILE_LOG) {
 		text = nodes_get(fs, node, caller, err);
 		if (!text)
 			return -err->code;
@@ -299,6 +316,8 @@ int nodes_stat(struct fs *fs, uint64_t node, const struct caller *caller, struct
 		stat_log(text, ret);
 	else if (text)
 		ret->st_size = (off_t)(text->pad + text->len);
+	else if (tree_is_lazy(row))
+		ret->st_size = LAZY_SIZE;
 	ret->st_blocks = (ret->st_size + 511) / 512;
 	return 0;
 }

@@ -15,7 +15,7 @@
 /* Immutable after publication but for the count; logs grow by themselves. */
 struct node_text {
 	atomic_int refs;
-	char *text; /* FILE_TEXT, FILE_CONFIG, FILE_CTL; NUL-terminated */
+	char *text; /* FILE_TEXT, FILE_REPORT, FILE_CONFIG, FILE_CTL; NUL-terminated */
 	size_t len;
 	uint64_t
 		pad; /* FILE_CTL after a write: the text begins at this offset, newlines before it */
@@ -33,12 +33,14 @@ void nodes_free(struct nodes *nodes);
  * has the serial. 0 or -errno with a sentence. */
 int nodes_look_up(struct fs *fs, uint64_t entry_node, const struct caller *caller,
 		  uint64_t *ret_node, struct error *err);
-/* The text of a node, made anew for an unknown one. A reference, or NULL with -errno in err. */
+/* The text of a node, made anew for an unknown one (of a FILE_REPORT on worker threads only). A reference, or NULL with -errno in err. */
 struct node_text *nodes_get(struct fs *fs, uint64_t node, const struct caller *caller,
 			    struct error *err);
 /* Give a control file's node its reply: `len` bytes that begin at offset `pad`. NULL: no memory. A reference. */
 struct node_text *nodes_put_reply(struct nodes *nodes, uint64_t node, const void *bytes, size_t len,
 				  uint64_t pad);
+/* Is it a FILE_REPORT whose text is not there, so that nodes_get() would look at the disk? */
+bool nodes_need_worker(struct nodes *nodes, uint64_t node);
 /* As pread(2) of a text that is no log. */
 size_t node_text_read(const struct node_text *text, uint64_t offset, void *buf, size_t len);
 /* Attributes of any node. 0 or -errno. */

@@ -30,6 +30,12 @@ int ops_fill_entry(struct fs *fs, uint64_t node, const struct caller *caller,
 int ops_look_up(struct fs *fs, uint64_t parent, const char *name, const struct caller *caller,
 		struct fuse_entry_param *ret, struct error *err);
 
+/* An open file of that node, published; number: of the request. 0 or -errno; *ret is a reference. */
+int ops_make_handle(struct fs *fs, uint64_t node, unsigned flags, const struct caller *caller,
+		    uint64_t number, struct handle **ret, struct error *err);
+/* Answer an open with it. */
+void ops_answer_open(fuse_req_t req, struct handle *handle);
+
 /* ops_list.c */
 void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,

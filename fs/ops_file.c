@@ -62,15 +62,14 @@ static int reply_stream(fuse_req_t req, struct handle *handle)
 	return fuse_reply_buf(req, (const char *)&out, sizeof(out));
 }
 
-static int reply_open(fuse_req_t req, struct handle *handle, struct fuse_file_info *fi)
+static int reply_open(fuse_req_t req, struct handle *handle)
 {
+	struct fuse_file_info fi = { .fh = handle_get_fh(handle), .direct_io = 1 };
 	enum node_kind kind = handle->row->kind;
 
 	if (kind == NODE_C_ATTACH || kind == NODE_C_STDIN)
 		return reply_stream(req, handle);
-	fi->fh = handle_get_fh(handle);
-	fi->direct_io = 1;
-	return fuse_reply_open(req, fi);
+	return fuse_reply_open(req, &fi);
 }
 
 static void end_handle(struct handle *handle)
@@ -89,10 +88,10 @@ static void end_handle(struct handle *handle)
 	handle_release(handle);
 }
 
-static void answer_open(fuse_req_t req, struct handle *handle, struct fuse_file_info *fi)
+void ops_answer_open(fuse_req_t req, struct handle *handle)
 {
 	/* The opener was killed meanwhile: no RELEASE will come. */
-	if (reply_open(req, handle, fi) == -ENOENT)
+	if (reply_open(req, handle) == -ENOENT)
 		end_handle(handle);
 }
 
@@ -102,34 +101,45 @@ static struct handle *find_opened(struct fs *fs)
 	return channel_is_resent() ? handle_find_opened(fs, channel_get_unique()) : NULL;
 }
 
+int ops_make_handle(struct fs *fs, uint64_t node, unsigned flags, const struct caller *caller,
+		    uint64_t number, struct handle **ret, struct error *err)
+{
+	AUTO(handle_unref) struct handle *handle = NULL;
+	int r = handle_new(fs, node, flags, caller, &handle, err);
+
+	if (r == 0) {
+		r = prepare(handle, err);
+		if (r < 0)
+			handle->released = true;
+	}
+	if (r < 0)
+		return r;
+	handle_publish(handle_ref(handle), number);
+	*ret = steal_ptr(&handle);
+	return 0;
+}
+
 void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	AUTO(handle_unref) struct handle *handle = find_opened(fs);
+	const struct tree_row *row = tree_get_row(node_get_kind(ino));
 	struct error err = ERROR_INIT;
 	struct caller caller;
-	int r;
+	int r = handle ? 0 : check_access(row, fi->flags, &err);
 
-	if (handle) {
-		answer_open(req, handle, fi);
+	if (!handle && r == 0 && nodes_need_worker(fs->nodes, ino)) {
+		reportfile_open(req, ino, fi->flags);
 		return;
 	}
-	r = check_access(tree_get_row(node_get_kind(ino)), fi->flags, &err);
-
 	fs_read_caller(req, &caller);
-	if (r == 0)
-		r = handle_new(fs, ino, (unsigned)fi->flags, &caller, &handle, &err);
-	if (r == 0) {
-		r = prepare(handle, &err);
-		if (r < 0)
-			handle->released = true;
-	}
-	if (r < 0) {
+	if (!handle && r == 0)
+		r = ops_make_handle(fs, ino, (unsigned)fi->flags, &caller, channel_get_unique(),
+				    &handle, &err);
+	if (r < 0)
 		fs_reply_error(req, &err);
-		return;
-	}
-	handle_publish(handle_ref(handle), channel_get_unique());
-	answer_open(req, handle, fi);
+	else
+		ops_answer_open(req, handle);
 }
 
 static void refuse_unknown(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *fi)
@@ -185,6 +195,7 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct 
 	}
 	switch (handle->row->class) {
 	case FILE_TEXT:
+	case FILE_REPORT:
 	case FILE_CTL:
 	case FILE_CONFIG:
 		read_text(req, handle, size, offset);

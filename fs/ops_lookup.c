@@ -33,7 +33,8 @@ static double get_attr_timeout(const struct tree_row *row)
 {
 	if (is_kept(row))
 		return OPS_KEEP_S;
-	return row->class == FILE_TEXT ? 3600.0 : 0.0;
+	return row->class == FILE_TEXT || (row->class == FILE_REPORT && !tree_is_lazy(row)) ? 3600.0
+											    : 0.0;
 }
 
 int ops_fill_entry(struct fs *fs, uint64_t node, const struct caller *caller,
@@ -68,9 +69,10 @@ int ops_look_up(struct fs *fs, uint64_t parent, const char *name, const struct c
 		return r;
 	node = found.node;
 	row = tree_get_row(found.kind);
-	if (row->render || row->class == FILE_LOG)
+	if (!tree_is_lazy(row) && (row->render || row->class == FILE_LOG))
 		r = nodes_look_up(fs, found.node, caller, &node, err);
-	else if (row->class == FILE_STREAM || row->class == FILE_STDIN || row->class == FILE_IMPORT)
+	else if (tree_is_lazy(row) || row->class == FILE_STREAM || row->class == FILE_EXPORT ||
+		 row->class == FILE_STDIN || row->class == FILE_IMPORT)
 		node = nodes_number(fs->nodes, found.node);
 	if (r == 0)
 		r = ops_fill_entry(fs, node, caller, ret, err);
@@ -86,8 +88,13 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fuse_entry_param entry;
 	struct error err = ERROR_INIT;
 	struct caller caller;
+	const struct tree_row *row = tree_find_child(node_get_kind(parent), name);
 	int r;
 
+	if (row && row->class == FILE_REPORT && !tree_is_lazy(row)) {
+		reportfile_look_up(req, parent, name);
+		return;
+	}
 	fs_read_caller(req, &caller);
 	r = ops_look_up(fs, parent, name, &caller, &entry, &err);
 	if (r < 0)
@@ -122,6 +129,10 @@ void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	int r;
 
 	(void)fi;
+	if (row && !tree_is_lazy(row) && nodes_need_worker(fs->nodes, ino)) {
+		reportfile_stat(req, ino);
+		return;
+	}
 	fs_read_caller(req, &caller);
 	r = nodes_stat(fs, ino, &caller, &st, &err);
 	if (r < 0 || !row)

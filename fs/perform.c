@@ -209,6 +209,8 @@ int perform_containers(const struct job *job, struct error *err)
 
 static int (*const deeds[])(const struct job *job, struct error *err) = {
 	[VERB_CREATE] = perform_create,     [VERB_HISTORY] = perform_history,
+	[VERB_DIFF] = perform_diff,         [VERB_PRUNE] = perform_prune,
+	[VERB_STATS] = perform_stats,       [VERB_TOP] = perform_top,
 	[VERB_IMAGES] = perform_images,     [VERB_IMPORT] = perform_import,
 	[VERB_INFO] = perform_info,         [VERB_INSPECT] = perform_inspect,
 	[VERB_KILL] = perform_containers,   [VERB_PS] = perform_ps,

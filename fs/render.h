@@ -25,6 +25,9 @@ void render_status(const struct container_view *view, struct strbuf *out);
 /* containers/X/inspect: one indented JSON object with Docker's field names (Id, Created, Path, Args, State{...},
  * Image, Name without a slash, RestartCount, HostConfig, Config, NetworkSettings...). */
 void render_inspect(const struct container_view *view, struct strbuf *out);
+/* containers/X/net: 'Key:<tab>value' lines of what is configured, then a line for each port, '80/tcp -> 0.0.0.0:8080'
+ * (nothing behind the arrow: any free one; no arrow: exposed only), then one for each link. */
+void render_net(const struct container_view *view, struct strbuf *out);
 /* containers/X/config: what was asked for, indented. */
 void render_config(const struct container_view *view, struct strbuf *out);
 void render_image_inspect(const struct image *image, const struct graph_snapshot *snapshot,
@@ -56,6 +59,19 @@ struct render_ps_options {
  * all containers. -EINVAL on a bad filter or format; -ENOMEM. */
 int render_ps(const struct container_list *list, const struct render_ps_options *options,
 	      int64_t now_ns, struct strbuf *out, struct error *err);
+
+/* One line of `stats`. */
+struct render_stats_row {
+	const struct container_view *view;
+	bool is_alive; /* else no number is shown */
+	struct container_stats stats;
+	/* The look before: processor time then, and how long ago it was. */
+	uint64_t first_cpu_ns;
+	int64_t first_ns, passed_ns;
+};
+/* docker stats --no-stream: CONTAINER ID, NAME, CPU %, MEM USAGE / LIMIT, MEM %, NET I/O, BLOCK I/O, PIDS. */
+void render_stats(const struct render_stats_row *rows, size_t count, bool no_trunc,
+		  struct strbuf *out);
 
 struct render_images_options {
 	bool all, quiet, no_trunc;

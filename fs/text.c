@@ -7,6 +7,7 @@
 #include "fs/command.h"
 #include "fs/names.h"
 #include "fs/render.h"
+#include "fs/report.h"
 
 #include <unistd.h>
 
@@ -120,6 +121,45 @@ TEXT_RENDER(text_render_inspect)
 {
 	(void)caller;
 	return render_view(fs, key, render_inspect, out, err);
+}
+
+TEXT_RENDER(text_render_net)
+{
+	(void)caller;
+	return render_view(fs, key, render_net, out, err);
+}
+
+typedef int (*report_fn)(struct container *c, struct strbuf *out, struct error *err);
+
+static int render_report(struct fs *fs, uint64_t key, report_fn report, struct strbuf *out,
+			 struct error *err)
+{
+	AUTO(container_unref) struct container *c = engine_find_key(fs->engine, key);
+	struct error local = ERROR_INIT;
+	int r;
+
+	if (!c)
+		return no_object(err, "container");
+	r = report(c, out, &local);
+	return r < 0 ? error_set(err, local.code, "%s", local.msg) : 0;
+}
+
+TEXT_RENDER(text_render_changes)
+{
+	(void)caller;
+	return render_report(fs, key, report_changes, out, err);
+}
+
+TEXT_RENDER(text_render_top)
+{
+	(void)caller;
+	return render_report(fs, key, report_top, out, err);
+}
+
+TEXT_RENDER(text_render_stats)
+{
+	(void)caller;
+	return render_report(fs, key, report_stats, out, err);
 }
 
 TEXT_RENDER(text_render_image_config)

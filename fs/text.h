@@ -17,6 +17,11 @@ TEXT_RENDER(text_render_ps);
 TEXT_RENDER(text_render_config);
 TEXT_RENDER(text_render_status);
 TEXT_RENDER(text_render_inspect);
+TEXT_RENDER(text_render_net);
+/* FILE_REPORT: worker threads only. */
+TEXT_RENDER(text_render_changes);
+TEXT_RENDER(text_render_top);
+TEXT_RENDER(text_render_stats);
 TEXT_RENDER(text_render_image_config);
 TEXT_RENDER(text_render_manifest);
 TEXT_RENDER(text_render_history);

@@ -40,6 +40,11 @@ static const struct tree_row rows[] = {
 	{ NODE_C_FOLLOW, NODE_CONTAINER, "follow", READ_MODE, FILE_STREAM, NULL },
 	{ NODE_C_ATTACH, NODE_CONTAINER, "attach", BOTH_MODE, FILE_STREAM, NULL },
 	{ NODE_C_WAIT, NODE_CONTAINER, "wait", READ_MODE, FILE_STREAM, NULL },
+	{ NODE_C_CHANGES, NODE_CONTAINER, "changes", READ_MODE, FILE_REPORT, text_render_changes },
+	{ NODE_C_EXPORT, NODE_CONTAINER, "export.tar", READ_MODE, FILE_EXPORT, NULL },
+	{ NODE_C_TOP, NODE_CONTAINER, "top", READ_MODE, FILE_REPORT, text_render_top },
+	{ NODE_C_STATS, NODE_CONTAINER, "stats", READ_MODE, FILE_REPORT, text_render_stats },
+	{ NODE_C_NET, NODE_CONTAINER, "net", READ_MODE, FILE_TEXT, text_render_net },
 	{ NODE_C_ROOTFS, NODE_CONTAINER, "rootfs", LINK_MODE, FILE_LINK, NULL },
 	{ NODE_C_ROOT, NODE_CONTAINER, "root", LINK_MODE, FILE_LINK, NULL },
 
@@ -69,6 +74,11 @@ const struct tree_row *tree_get_row(enum node_kind kind)
 			return &rows[i];
 	}
 	return NULL;
+}
+
+bool tree_is_lazy(const struct tree_row *row)
+{
+	return row->kind == NODE_C_CHANGES;
 }
 
 const struct tree_row *tree_find_child(enum node_kind parent, const char *name)

@@ -14,6 +14,8 @@ enum file_class {
 	FILE_DIR,
 	FILE_LINK,
 	FILE_TEXT,   /* rendered at lookup, one snapshot */
+	FILE_REPORT, /* the same by a worker thread (fs/reportfile.c) */
+	FILE_EXPORT, /* a stream made while it is read, from front to back */
 	FILE_CTL,    /* commands in, reply out */
 	FILE_CONFIG, /* a text that can be written */
 	FILE_LOG,    /* growing regular file */
@@ -22,7 +24,7 @@ enum file_class {
 	FILE_IMPORT
 };
 
-/* Make the text of a FILE_TEXT, FILE_CONFIG or FILE_CTL as this caller sees it now. 0 or -errno. */
+/* Make the text of a FILE_TEXT, FILE_REPORT, FILE_CONFIG or FILE_CTL as this caller sees it now. 0 or -errno. */
 typedef int (*tree_render_fn)(struct fs *fs, uint64_t key, const struct caller *caller,
 			      struct strbuf *out, struct error *err);
 
@@ -37,6 +39,8 @@ struct tree_row {
 
 /* NULL for a kind that is none. */
 const struct tree_row *tree_get_row(enum node_kind kind);
+/* Is its text made when it is opened, not when it is looked up? Before, stat knows an estimate. */
+bool tree_is_lazy(const struct tree_row *row);
 /* The fixed child of that name, or NULL. */
 const struct tree_row *tree_find_child(enum node_kind parent, const char *name);
 /* The rows of the fixed children of a kind, in order: pass the last one (NULL: first). */

@@ -77,6 +77,17 @@ bool cgroup_is_frozen(struct cgroup_host *host, const char *id);
 int cgroup_remove(struct cgroup_host *host, const char *id, struct error *err);
 /* Did the OOM killer act in it since it was made? False when unknown. */
 bool cgroup_was_oom(struct cgroup_host *host, const char *id);
+/* What it has used since it was made; bytes, nanoseconds. */
+struct cgroup_stats {
+	uint64_t memory, memory_peak;
+	uint64_t memory_limit; /* 0: none */
+	uint64_t cpu_ns;
+	uint64_t pids;
+	uint64_t block_read, block_written; /* of its living processes and what they waited for */
+};
+/* A number that the machine does not count is 0. -ENOENT: no such group. */
+int cgroup_read_stats(struct cgroup_host *host, const char *id, struct cgroup_stats *ret,
+		      struct error *err);
 /* Pids of the processes in it; count or -errno. */
 ssize_t cgroup_list_pids(struct cgroup_host *host, const char *id, pid_t **ret, struct error *err);
 /* Ids of all groups under our parent, for the sweep at start; NULL-terminated

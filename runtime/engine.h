@@ -171,6 +171,32 @@ int container_find_rootfs(struct container *c, char *ret_path, size_t size);
 int engine_expose_image(struct engine *engine, struct image *image, char *ret_path, size_t size,
 			struct error *err);
 
+/* --- looking inside: block (disk, /proc); worker threads only; err is never NULL --- */
+
+/* What a container wrote (its overlay's upper directory) and what lies below it (its image's layers,
+ * merged). Descriptors that the caller closes; -1: nothing was written yet, or no image is known. */
+int container_open_layers(struct container *c, int *ret_upper_fd, int *ret_lower_fd,
+			  struct error *err);
+/* Its root file system in any state, without what is mounted in it: a directory's descriptor that the
+ * caller closes, which keeps the mount; or -errno. */
+int container_open_rootfs(struct container *c, struct error *err);
+/* Mount points that a start makes in it: paths, NULL-terminated, constant. */
+const char *const *container_get_made_paths(void);
+/* Bytes of regular files that the container wrote, hard links once. */
+int container_get_own_size(struct container *c, int64_t *ret_bytes, struct error *err);
+/* Pids of its processes, lowest first; heap. Count, 0 when it does not run, or -errno. */
+ssize_t container_list_pids(struct container *c, pid_t **ret, struct error *err);
+struct container_stats {
+	uint64_t memory, memory_peak;
+	uint64_t memory_limit; /* the machine's memory when there is none */
+	uint64_t cpu_ns;
+	uint64_t pids;
+	uint64_t block_read, block_written;
+	uint64_t net_received, net_sent; /* but for loopback */
+};
+/* 1, or 0 when it does not run, or -errno. */
+int container_read_stats(struct container *c, struct container_stats *ret, struct error *err);
+
 /* The image has gone: take its mount away. Safe to repeat. */
 void engine_hide_image(struct engine *engine, const char *image_id);
 
