@@ -1,0 +1,75 @@
+/* The bridge network of one engine: what a container gets of it is a network namespace with
+ * eth0 on the bridge, and a lease of addresses.
+ *
+ * Nothing is made before the first container asks, and with the last one gone the bridge
+ * goes too (when it was made here). What a container has lives in its namespace, which its
+ * processes hold: it outlives the engine, whose successor is told of the leases again.
+ */
+#ifndef NET_NETWORK_H
+#define NET_NETWORK_H
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct network;
+
+struct network_options {
+	const char *bridge;   /* its name, at most 15 bytes */
+	const char *subnet;   /* CIDR; NULL: the bridge's, or one that overlaps nothing */
+	const char *instance; /* hex digits that tell this engine's interfaces from others' */
+};
+
+/* Addresses of one interface. */
+struct network_addresses {
+	struct in_addr address;
+	unsigned prefix_len;
+	struct in6_addr address6;
+	unsigned prefix6_len; /* 0: no IPv6 */
+};
+
+struct network_lease {
+	char link[IFNAMSIZ]; /* the host's end */
+	uint8_t mac[6];      /* of eth0 */
+	struct network_addresses addresses;
+	struct network_addresses gateways;
+};
+
+/* -EINVAL: the subnet or the name of the bridge is bad. Makes nothing. */
+int network_open(const struct network_options *options, struct network **ret, struct error *err);
+/* What lives lives on. Without any lease the bridge goes. */
+void network_close(struct network *network);
+DEFINE_AUTO(struct network *, network_close);
+
+/* A namespace with lo and eth0 up, and its lease; the descriptor is the caller's, and with
+ * its last holder the namespace and all in it goes. Blocks: a millisecond when none is
+ * ready. -ENOSPC: no address is left; what the kernel says. */
+int network_join(struct network *network, struct network_lease *ret, int *ret_ns_fd,
+		 struct error *err);
+/* The addresses are free again. The namespace goes by itself. */
+void network_leave(struct network *network, const struct network_lease *lease);
+/* A lease that a former engine gave, to a container that still lives. -EADDRINUSE, or what
+ * setting the bridge up gives. */
+int network_adopt(struct network *network, const struct network_lease *lease, struct error *err);
+/* All that live have been adopted, and these are their links: delete the other interfaces
+ * of this instance, and the bridge when nobody is left. */
+int network_sweep(struct network *network, const char *const *links, size_t count,
+		  struct error *err);
+
+/* A namespace with nothing but lo, which is up. The descriptor is the caller's. */
+int network_make_empty(struct network *network, int *ret_ns_fd, struct error *err);
+
+/* What is known of the bridge; address 0.0.0.0 while there is none. */
+struct network_facts {
+	const char *bridge;
+	struct network_addresses gateways;
+	size_t leases;
+};
+void network_get_facts(struct network *network, struct network_facts *ret);
+
+#endif

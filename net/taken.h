@@ -1,0 +1,18 @@
+/* The ranges that a new network must not overlap. Private to net/. */
+#ifndef NET_TAKEN_H
+#define NET_TAKEN_H
+
+#include "net/netlink.h"
+#include "net/subnet.h"
+
+struct taken {
+	struct subnet *ranges; /* heap */
+	size_t count;
+};
+
+/* Where this host's IPv4 routes and addresses lead, and its resolvers are. */
+int taken_collect(struct netlink *netlink, struct taken *ret, struct error *err);
+void taken_deinit(struct taken *taken);
+DEFINE_AUTO_DEINIT(struct taken, taken_deinit);
+
+#endif
