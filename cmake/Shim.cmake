@@ -10,6 +10,7 @@ function(add_shim)
 	endif()
 	list(APPEND sources ${CMAKE_SOURCE_DIR}/base/error.c)
 	file(GLOB headers CONFIGURE_DEPENDS runtime/shim/*.h runtime/*.h base/*.h)
+	list(APPEND headers ${CMAKE_SOURCE_DIR}/runtime/logformat.c ${CMAKE_SOURCE_DIR}/runtime/logscan.c)
 	find_program(MUSL_GCC musl-gcc REQUIRED)
 	# musl brings no kernel headers: the system's are looked at last.
 	find_path(KERNEL_INCLUDE linux/openat2.h REQUIRED)

@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "fs/mountpoint.h"
+#include "runtime/config.h"
 
 #include <getopt.h>
 #include <grp.h>
@@ -155,9 +156,13 @@ static int add_log_opt(struct arguments *arguments, const char *value, struct er
 {
 	const char *equals = strchr(value, '=');
 	char **list;
+	int r;
 
 	if (!equals || equals == value || !equals[1])
 		return error_set(err, EINVAL, "option 'log-opt': '%s' is not KEY=VALUE", value);
+	r = config_check_log_opt(value, err);
+	if (r < 0)
+		return error_wrap(err, r, "option 'log-opt'");
 	list = reallocarray(arguments->log_opts, arguments->log_opt_count + 2, sizeof(*list));
 	if (!list)
 		return error_set_sys(err, ENOMEM, "cannot take option 'log-opt'");

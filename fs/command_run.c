@@ -199,22 +199,19 @@ static int take_entrypoint(TAKE_ARGS)
 
 static int take_log_opt(TAKE_ARGS)
 {
-	auto_free char *name = strdup(value);
+	const char *equals = strchr(value, '=');
+	auto_free char *name = strndup(value, strcspn(value, "="));
 	json_t *options, *text = NULL;
-	char *at;
 	int ret;
 
 	if (!name)
 		return error_set_sys(err, ENOMEM, "cannot take '%s'", value);
-	at = strchr(name, '=');
-	if (!at)
-		return error_set(err, EINVAL, "'%s' is not NAME=VALUE", value);
-	*at++ = '\0';
-	if (strcmp(name, "max-size") != 0 && strcmp(name, "max-file") != 0)
-		return error_set(err, EINVAL, "unknown option '%s'; max-size or max-file", name);
+	ret = config_check_log_opt(value, err);
+	if (ret < 0)
+		return ret;
 	ret = command_get_member(target, spec->host, spec->key, "Config", false, &options, err);
 	if (ret == 0)
-		ret = command_make_text(at, &text, err);
+		ret = command_make_text(equals + 1, &text, err);
 	if (ret == 0 && json_object_set_new(options, name, text) < 0)
 		return error_set_sys(err, ENOMEM, "cannot take '%s'", value);
 	return ret;

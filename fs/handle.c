@@ -116,11 +116,22 @@ static int restore_blob(struct handles *handles, struct handle *handle)
 	return handle->text ? 0 : -ENOMEM;
 }
 
+/* The node is looked at anew, but what it showed when it was looked up stays. */
+static void restore_log(struct handle *handle)
+{
+	struct caller nobody = { 0 };
+
+	handle->text = nodes_get(handle->fs, handle->head->node, &nobody, NULL);
+	if (!handle->text)
+		return;
+	node_text_extend(handle->text, handle->head->reader.base);
+	node_text_extend(handle->text, logreader_get_shift(&handle->head->reader));
+}
+
 static void restore(struct fs *fs, struct handles *handles, uint32_t slot)
 {
 	struct handle_head *head = slots_get_head(handles->slots, slot);
 	struct handle *handle = head->open_number ? make(fs, slot, head) : NULL;
-	struct caller nobody = { 0 };
 	size_t len;
 
 	if (!handle || !handle->row) {
@@ -133,7 +144,7 @@ static void restore(struct fs *fs, struct handles *handles, uint32_t slot)
 	if (has_text(handle->row) || handle->row->class == FILE_DIR)
 		restore_blob(handles, handle);
 	else if (handle->row->class == FILE_LOG)
-		handle->text = nodes_get(fs, head->node, &nobody, NULL);
+		restore_log(handle);
 	else if (handle->row->class == FILE_IMPORT)
 		handle->import_path = read_blob(handles, slot, &len);
 	handles->table[slot] = handle;
@@ -215,6 +226,8 @@ int handle_new(struct fs *fs, uint64_t node, unsigned flags, const struct caller
 			slots_free(handles->slots, slot);
 			return -err->code;
 		}
+		if (handle->text->log)
+			logreader_init(&head->reader, logview_get_base(handle->text->log));
 	}
 	if (!handle) {
 		slots_free(handles->slots, slot);

@@ -7,6 +7,7 @@
 #include "fs/fs.h"
 #include "fs/nodes.h"
 #include "fs/tree.h"
+#include "runtime/logreader.h"
 
 /* A wake-up can be asked for once per handle: the kernel's number of the poll. */
 struct handle_head {
@@ -14,10 +15,11 @@ struct handle_head {
 	uint64_t run; /* streams: the run that it belongs to */
 	uint64_t
 		cursor; /* attach, events: where the next read begins; logs, follow: where the last one ended */
-	uint64_t read_number; /* attach, events: the last read that moved the cursor, ... */
-	uint64_t read_from;   /* ... and from where: sent again, it gets the same bytes */
-	uint64_t read_offset; /* events: what the kernel calls that place, */
-	uint64_t read_len;    /* and how far that read went */
+	uint64_t read_number;    /* attach, events: the last read that moved the cursor, ... */
+	uint64_t read_from;      /* ... and from where: sent again, it gets the same bytes */
+	uint64_t read_offset;    /* events: what the kernel calls that place, */
+	uint64_t read_len;       /* and how far that read went */
+	struct logreader reader; /* logs, follow, attach */
 	uint64_t poll_kh;
 	uint64_t open_number;  /* the request that opened it, set last: 0 is one half opened */
 	uint64_t write_number; /* the last write whose effect on this head is complete */

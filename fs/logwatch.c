@@ -4,6 +4,7 @@
 #include "fs/files.h"
 
 #include "base/log.h"
+#include "runtime/logformat.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -55,6 +56,14 @@ static void wake_all(struct logwatch *watch)
 	pthread_mutex_unlock(&watch->lock);
 }
 
+static bool is_index(const char *name)
+{
+	uint64_t segment;
+	bool index;
+
+	return logformat_parse_name(name, &segment, &index) && index;
+}
+
 static void read_events(struct logwatch *watch)
 {
 	_Alignas(struct inotify_event) char buf[16384];
@@ -66,7 +75,7 @@ static void read_events(struct logwatch *watch)
 
 		if (event->mask & IN_Q_OVERFLOW)
 			wake_all(watch);
-		else if (event->wd != last && event->len && strcmp(event->name, "log.index") == 0)
+		else if (event->wd != last && event->len && is_index(event->name))
 			wake(watch, last = event->wd);
 		at += (ssize_t)(sizeof(*event) + event->len);
 	}

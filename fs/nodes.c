@@ -105,8 +105,21 @@ static int open_log(struct fs *fs, uint64_t node, struct node_text *text, struct
 		text->container = engine_find_removed(fs->engine, node_get_key(node));
 	if (!text->container)
 		return error_set(err, ENOENT, "the container has been removed");
-	return logview_open(container_get_dir_fd(text->container),
-			    get_log_kind(node_get_kind(node)), &text->log, err);
+	int r = logview_open(container_get_dir_fd(text->container),
+			     get_log_kind(node_get_kind(node)), &text->log, err);
+	if (r == 0)
+		atomic_store(&text->log_start, logview_get_base(text->log));
+	return r;
+}
+
+void node_text_extend(struct node_text *text, uint64_t log_start)
+{
+	unsigned long long start = atomic_load(&text->log_start);
+
+	/* Modulo 2^64: see runtime/logreader.c. */
+	while ((int64_t)(log_start - start) < 0 &&
+	       !atomic_compare_exchange_weak(&text->log_start, &start, log_start))
+		;
 }
 
 static int render(struct fs *fs, const struct tree_row *row, uint64_t node,
@@ -270,7 +283,7 @@ static void stat_log(const struct node_text *text, struct stat *st)
 	int64_t time_ns = logview_get_mtime_ns(text->log);
 
 	if (logview_get_size(text->log, &size, NULL) == 0)
-		st->st_size = (off_t)size;
+		st->st_size = (off_t)(size - atomic_load(&text->log_start));
 	if (time_ns) {
 		st->st_mtim.tv_sec = time_ns / 1000000000;
 		st->st_mtim.tv_nsec = time_ns % 1000000000;

@@ -21,6 +21,7 @@ struct node_text {
 		pad; /* FILE_CTL after a write: the text begins at this offset, newlines before it */
 	struct container *container; /* files of a container: keeps a removed one's log readable */
 	struct logview *log;         /* FILE_LOG */
+	atomic_ullong log_start;     /* of it: this file's size is counted from there */
 };
 struct node_text *node_text_ref(struct node_text *text);
 void node_text_unref(struct node_text *text);
@@ -41,6 +42,9 @@ struct node_text *nodes_put_reply(struct nodes *nodes, uint64_t node, const void
 				  uint64_t pad);
 /* Is it a FILE_REPORT whose text is not there, so that nodes_get() would look at the disk? */
 bool nodes_need_worker(struct nodes *nodes, uint64_t node);
+/* A log: an open file counts its bytes from there. The size never shrinks; it is too large rather than too
+ * small when its readers came to different gaps. */
+void node_text_extend(struct node_text *text, uint64_t log_start);
 /* As pread(2) of a text that is no log. */
 size_t node_text_read(const struct node_text *text, uint64_t offset, void *buf, size_t len);
 /* Attributes of any node. 0 or -errno. */

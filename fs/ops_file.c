@@ -173,14 +173,17 @@ static void read_log(fuse_req_t req, struct handle *handle, size_t size, off_t o
 		fuse_reply_err(req, buf ? EIO : ENOMEM);
 		return;
 	}
-	got = logview_read(handle->text->log, (uint64_t)offset, buf, size, &err);
+	pthread_mutex_lock(&handle->lock);
+	got = logreader_read(&handle->head->reader, handle->text->log, (uint64_t)offset, UINT64_MAX,
+			     buf, size, &err);
+	if (got >= 0)
+		handle->head->cursor = (uint64_t)offset + (uint64_t)got;
+	node_text_extend(handle->text, logreader_get_shift(&handle->head->reader));
+	pthread_mutex_unlock(&handle->lock);
 	if (got < 0) {
 		fs_reply_error(req, &err);
 		return;
 	}
-	pthread_mutex_lock(&handle->lock);
-	handle->head->cursor = (uint64_t)offset + (uint64_t)got;
-	pthread_mutex_unlock(&handle->lock);
 	fuse_reply_buf(req, buf, (size_t)got);
 }
 

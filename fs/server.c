@@ -87,6 +87,7 @@ static int open_engine(struct server *server, struct error *err)
 {
 	char instance[9];
 	struct engine_options options = { .root = server->fs.options->root,
+					  .log_opts = server->fs.options->log_opts,
 					  .run = server->fs.options->run,
 					  .registry = server->fs.options->registry,
 					  .instance = instance,

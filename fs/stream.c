@@ -96,11 +96,7 @@ static enum attempt attempt_log(struct handle *handle, uint64_t offset, size_t s
 		return ATTEMPT_DATA;
 	if (ended && logview_find_run_end(handle->log, handle->head->run, &end, err) < 0)
 		return ATTEMPT_ERROR;
-	if (offset >= end)
-		return ATTEMPT_DATA;
-	if (size > end - offset)
-		size = (size_t)(end - offset);
-	got = logview_read(handle->log, offset, buf, size, err);
+	got = logreader_read(&handle->head->reader, handle->log, offset, end, buf, size, err);
 	if (got < 0)
 		return ATTEMPT_ERROR;
 	*ret_len = (size_t)got;
@@ -404,9 +400,13 @@ int stream_open(struct handle *handle, struct error *err)
 	if (handle->row->kind == NODE_C_WAIT)
 		return 0;
 	r = open_log(handle, err);
-	if (r == 0 && handle->row->kind == NODE_C_ATTACH)
-		r = logview_get_size(handle->log, &handle->head->cursor, err);
-	return r;
+	if (r < 0)
+		return r;
+	/* attach has no offsets but its cursor: the log's own will do. */
+	if (handle->row->kind == NODE_C_ATTACH)
+		return logview_get_size(handle->log, &handle->head->cursor, err);
+	logreader_init(&handle->head->reader, logview_get_base(handle->log));
+	return 0;
 }
 
 void stream_restore(struct handle *handle)
@@ -427,11 +427,9 @@ void stream_release(struct handle *handle)
 
 /* --- poll ------------------------------------------------------------------ */
 
-static bool log_has_more(struct logview *log, uint64_t from)
+static bool log_has_more(const struct handle *handle, struct logview *log)
 {
-	uint64_t size = 0;
-
-	return log && logview_get_size(log, &size, NULL) == 0 && size > from;
+	return logreader_has_byte(&handle->head->reader, log, handle->head->cursor);
 }
 
 static bool is_ready_locked(struct handle *handle)
@@ -444,9 +442,9 @@ static bool is_ready_locked(struct handle *handle)
 		return has_ended(handle);
 	case NODE_C_FOLLOW:
 	case NODE_C_ATTACH:
-		return has_ended(handle) || log_has_more(handle->log, handle->head->cursor);
+		return has_ended(handle) || log_has_more(handle, handle->log);
 	default:
-		return !handle->text || log_has_more(handle->text->log, handle->head->cursor);
+		return !handle->text || log_has_more(handle, handle->text->log);
 	}
 }
 

@@ -50,6 +50,7 @@ struct config {
 	const char *network_mode;         /* "" : default */
 	struct launch_rlimit *ulimits;
 	size_t ulimit_count;
+	uint64_t log_max_size, log_max_file; /* 0: no limit */
 };
 /* -EINVAL "no command specified" only when for_start. */
 int config_decode(const json_t *effective, bool for_start, struct config *ret, struct error *err);
@@ -64,6 +65,16 @@ char **config_build_env(const struct config *config, const char *hostname, const
 /* "TERM", "SIGTERM", "15", "term" -> number; -EINVAL "unknown signal 'X'". Real-time ones too. */
 int signal_parse(const char *text, int *ret, struct error *err);
 const char *signal_get_name(int signo); /* "TERM"; NULL when unknown */
+
+/* The bounds of a log whose configuration names none. */
+#define CONFIG_LOG_MAX_SIZE (256ULL << 20)
+#define CONFIG_LOG_MAX_FILE 4U
+/* Check one "K=V" for logs as a mount or a command takes it: -EINVAL with a sentence that
+ * quotes it. */
+int config_check_log_opt(const char *text, struct error *err);
+/* What asked for says nothing of, from the mount's "K=V"s (checked; NULL-terminated, or NULL) and
+ * the bounds above. *ret is asked itself or a changed copy: a new reference. */
+int config_add_log_defaults(json_t *asked, char *const *log_opts, json_t **ret, struct error *err);
 
 /* A container's name: [a-zA-Z0-9][a-zA-Z0-9_.-]*, not 12 or 64 hex digits, at most
  * 200 bytes (the listing's NAME_MAX leaves room); -EINVAL / -ENAMETOOLONG with a

@@ -131,6 +131,8 @@ static int decode_lists(const json_t *top, const json_t *host, struct config *co
 	config->cap_drop = join_lists(json_object_get(host, "CapDrop"), NULL);
 	if (!config->argv || !config->env || !config->dns || !config->cap_add || !config->cap_drop)
 		return no_memory(err);
+	config_decode_log(json_object_get(host, "LogConfig"), &config->log_max_size,
+			  &config->log_max_file);
 	return decode_ulimits(json_object_get(host, "Ulimits"), config, err);
 }
 

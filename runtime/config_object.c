@@ -150,59 +150,6 @@ int config_check_restart_policy(const json_t *value, struct error *err)
 	return 0;
 }
 
-static int check_log_option(const char *name, const char *text, struct error *err)
-{
-	uint64_t number;
-
-	if (strcmp(name, "max-size") == 0) {
-		/* Docker writes no limit as -1, we as 0. */
-		if (strcmp(text, "-1") == 0 || num_parse_size(text, &number) == 0)
-			return 0;
-		return error_set(err, EINVAL, "max-size '%s' is not a size", text);
-	}
-	if (strcmp(name, "max-file") == 0) {
-		if (num_parse_u64(text, 0, INT_MAX, &number) == 0)
-			return 0;
-		return error_set(err, EINVAL, "max-file '%s' is not a number", text);
-	}
-	return error_set(err, EINVAL, "unknown option '%s'; max-size or max-file", name);
-}
-
-static int check_log_options(json_t *options, struct error *err)
-{
-	const char *name;
-	json_t *item;
-	int ret;
-
-	if (!json_is_object(options))
-		return error_set(err, EINVAL, "Config must be an object");
-	json_object_foreach(options, name, item) {
-		if (!json_is_string(item))
-			return error_set(err, EINVAL, "%s must be a string", name);
-		ret = check_log_option(name, json_string_value(item), err);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
-int config_check_log_config(const json_t *value, struct error *err)
-{
-	static const char *const members[] = { "Type", "Config", NULL };
-	json_t *options = json_object_get(value, "Config");
-	const char *type = "";
-	int ret;
-
-	ret = config_check_members(value, members, err);
-	if (ret == 0)
-		ret = get_text(value, "Type", &type, err);
-	if (ret < 0)
-		return ret;
-	if (*type && strcmp(type, "json-file") != 0)
-		return error_set(err, EINVAL, "unknown log type '%s'; json-file", type);
-	return options ? check_log_options(options, err) : 0;
-}
-
 /* --- resource limits ------------------------------------------------------ */
 
 int config_find_rlimit(const char *name)

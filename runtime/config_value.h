@@ -9,6 +9,8 @@
 
 #include "base/json.h"
 
+#include <stdint.h>
+
 /* For struct config_key's check_text. */
 int config_check_hostname(const char *text, struct error *err);
 int config_check_domain(const char *text, struct error *err);
@@ -46,6 +48,9 @@ int config_check_restart_policy(const json_t *value, struct error *err);
 int config_check_log_config(const json_t *value, struct error *err);
 int config_check_ulimits(const json_t *value, struct error *err);
 int config_check_mounts(const json_t *value, struct error *err);
+
+/* The bounds that a LogConfig (or NULL) means. Anything that is no bound counts as not said. */
+void config_decode_log(const json_t *log_config, uint64_t *ret_max_size, uint64_t *ret_max_file);
 
 /* Shared with decoding: RLIMIT_* by Docker's name ("nofile"), or -1. */
 int config_find_rlimit(const char *name);

@@ -86,6 +86,7 @@ static struct engine *new_engine(const struct engine_options *options)
 	engine->containers_fd = engine->run_fd = -1;
 	engine->root = strdup(options->root);
 	engine->run = strdup(options->run);
+	engine->log_opts = options->log_opts;
 	engine->graph = options->graph;
 	engine->events = options->events;
 	engine->on_change = options->on_change;

@@ -63,9 +63,12 @@ void container_view_unref(struct container_view *view);
 DEFINE_AUTO(struct container_view *, container_view_unref);
 
 struct engine_options {
-	const char *root;      /* absolute, exists */
-	const char *run;       /* absolute, exists */
-	const char *registry;  /* for reports */
+	const char *root;     /* absolute, exists */
+	const char *run;      /* absolute, exists */
+	const char *registry; /* for reports */
+	char *const *
+		log_opts; /* bounds of logs, "K=V", checked, borrowed; NULL-terminated. A new container
+				* takes them or the built-in ones; NULL: it takes none */
 	const char *instance;  /* names our cgroups: hex digits derived from root */
 	struct graph *graph;   /* borrowed */
 	struct events *events; /* borrowed */

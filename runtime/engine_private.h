@@ -65,6 +65,7 @@ struct engine {
 	atomic_int refs; /* the opener's and each container's: of the memory, not of what works */
 	char *root, *run;
 	int containers_fd, run_fd;
+	char *const *log_opts; /* borrowed */
 	struct graph *graph;   /* borrowed */
 	struct events *events; /* borrowed */
 	void (*on_change)(void *arg, uint64_t key);

@@ -1,141 +1,299 @@
-/* Views of a container's log, by offset.
+/* Views of a log, by offset.
  *
- * A record of log.index holds the totals up to and with its chunk, so the chunk
- * that a byte of a view belongs to is found by a search for the first record
- * whose total lies above the byte's offset. Records are read in small aligned
- * blocks; a walk goes on from where it is by doubling steps, so that two
- * streams that alternate cost nothing and a rare one is not crawled to.
+ * A record of an index holds the totals up to and with its chunk, so the chunk that a byte of a view belongs
+ * to is found by two searches: for the last segment that begins at or before the byte, and there for the
+ * first record whose total lies above it.
  *
- * The shim writes bytes before records and only appends: whatever a whole
- * record covers is there, a torn one is not seen, no lock is needed. Nothing is
- * remembered but the descriptors. Damage (totals that fall, a log shorter than
- * its index) is EIO with a sentence.
+ * The shim writes bytes before records, appends, and drops whole segments, the oldest first: whatever a whole
+ * record covers is there or its segment's index is gone; a torn record is not seen; no lock is needed. What is
+ * remembered are open segments, the newest and the one last read, and where in a chunk the last read of
+ * logs.json ended: each is only where the next search begins. Damage (totals that fall, a log shorter than its
+ * index) is EIO with a sentence.
  */
 #include "runtime/logview.h"
 
-#include "base/path.h"
 #include "runtime/logformat.h"
+#include "runtime/logsegment.h"
 #include "runtime/logview_json.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <sys/stat.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define LOG_FILE "log"
-#define INDEX_FILE "log.index"
-#define RECORD_BYTES sizeof(struct log_record)
-/* Two reads of 48 bytes cost as much as one of 3 KiB. */
-#define BLOCK_RECORDS 64U
 /* What the shim reads at most at once is a sixteenth of this. */
 #define CHUNK_MAX_BYTES (16U << 20)
-#define REPAIR_CHUNK_BYTES (1U << 20)
+/* Rotation may overtake a look at the directory, but not for ever: a directory without some segment in
+ * the middle is damaged. */
+#define ATTEMPTS 100
+/* Further on a search is quicker than a walk. */
+#define WALK_MAX 4
+
+/* Where the last read of logs.json ended. */
+struct json_hint {
+	uint64_t segment, record;
+	uint64_t offset; /* of the view, for place; UINT64_MAX: none */
+	struct logview_json_place place;
+};
 
 struct logview {
 	enum logview_kind kind;
 	int dir_fd;
-	pthread_mutex_t lock; /* of the two below while they are -1 */
-	int log_fd;
-	int index_fd;
+	uint64_t base;
+	pthread_mutex_t lock; /* of the rest */
+	struct logsegment *newest, *current;
+	struct json_hint hint;
 };
 
-/* The records of an index as an array, through one block. */
-struct records {
-	int fd;
-	uint64_t count;
-	uint64_t block_first;
-	uint64_t block_count;
-	struct log_record block[BLOCK_RECORDS];
-};
+/* ---- segments -------------------------------------------------------------- */
 
-static int records_get(struct records *rs, uint64_t i, const struct log_record **ret,
+static struct logsegment *get_known(struct logview *view, struct logsegment **slot)
+{
+	struct logsegment *segment;
+
+	pthread_mutex_lock(&view->lock);
+	segment = *slot ? logsegment_ref(*slot) : NULL;
+	pthread_mutex_unlock(&view->lock);
+	return segment;
+}
+
+static void set_known(struct logview *view, struct logsegment **slot, struct logsegment *segment)
+{
+	struct logsegment *old;
+
+	pthread_mutex_lock(&view->lock);
+	old = *slot;
+	if (old != segment)
+		*slot = logsegment_ref(segment);
+	pthread_mutex_unlock(&view->lock);
+	if (old != segment)
+		logsegment_unref(old);
+}
+
+/* A known one, or opened. -ENOENT without a sentence. */
+static int get_segment(struct logview *view, uint64_t number, struct logsegment **ret,
 		       struct error *err)
 {
-	if (i < rs->block_first || i >= rs->block_first + rs->block_count) {
-		rs->block_first = i - i % BLOCK_RECORDS;
-		rs->block_count = 0;
-		ssize_t n = path_pread_full(rs->fd, rs->block, sizeof(rs->block),
-					    (off_t)(rs->block_first * RECORD_BYTES));
-		if (n < 0)
-			return error_set_sys(err, (int)-n, "cannot read '%s'", INDEX_FILE);
-		rs->block_count = (size_t)n / RECORD_BYTES;
-		if (i >= rs->block_first + rs->block_count)
-			return error_set(err, EIO, "'%s' became shorter", INDEX_FILE);
+	AUTO(logsegment_unref) struct logsegment *newest = get_known(view, &view->newest);
+
+	if (newest && newest->number == number) {
+		*ret = steal_ptr(&newest);
+		return 0;
 	}
-	*ret = &rs->block[i - rs->block_first];
+	return logsegment_open(view->dir_fd, number, ret, err);
+}
+
+static int scan(struct logview *view, struct log_span *ret, struct error *err)
+{
+	int r = logformat_scan(view->dir_fd, ret);
+
+	if (r == -ENOENT) { /* the directory itself has gone */
+		*ret = (struct log_span){ .has_index = false };
+		return 0;
+	}
+	return r < 0 ? error_set_sys(err, -r, "cannot look for the log") : 0;
+}
+
+static int incomplete(struct error *err)
+{
+	return error_set(err, EIO, "the log is damaged: a part in the middle is missing");
+}
+
+/* The one after `from` (NULL: any), when there is a newer one: 1. 0: `from` is the newest. */
+static int step_up(struct logview *view, const struct logsegment *from, struct logsegment **ret,
+		   struct error *err)
+{
+	struct log_span span;
+	int r = logsegment_open(view->dir_fd, from ? from->number + 1 : 0, ret, err);
+
+	if (r != -ENOENT)
+		return r < 0 ? r : 1;
+	/* Nothing was dropped, so that what follows it was never there. */
+	if (from && !logsegment_is_gone(from))
+		return 0;
+	r = scan(view, &span, err);
+	if (r < 0 || !span.has_index || (from && span.last <= from->number))
+		return r;
+	r = logsegment_open(view->dir_fd, span.last, ret, err);
+	if (r == -ENOENT && span.last > span.first) /* it is being made */
+		r = logsegment_open(view->dir_fd, span.last - 1, ret, err);
+	if (r == -ENOENT)
+		return -EAGAIN;
+	return r < 0 ? r : 1;
+}
+
+/* *ret NULL: there is no log yet. */
+static int get_newest(struct logview *view, struct logsegment **ret, struct error *err)
+{
+	AUTO(logsegment_unref) struct logsegment *segment = get_known(view, &view->newest);
+	int r = 1;
+
+	for (int i = 0; i < ATTEMPTS && r != 0; i++) {
+		struct logsegment *next = NULL;
+
+		r = step_up(view, segment, &next, err);
+		if (r < 0 && r != -EAGAIN)
+			return r;
+		if (r == 1 && (!segment || next->number > segment->number)) {
+			logsegment_unref(segment);
+			segment = steal_ptr(&next);
+		} else if (r == 1) {
+			logsegment_unref(next);
+			r = 0;
+		}
+	}
+	if (segment)
+		set_known(view, &view->newest, segment);
+	*ret = steal_ptr(&segment);
 	return 0;
 }
 
-static uint64_t get_total(enum logview_kind kind, const struct log_record *record)
+static uint64_t get_start(const struct logview *view, const struct logsegment *segment)
 {
-	switch (kind) {
-	case LOGVIEW_STDOUT:
-		return record->stdout_bytes;
-	case LOGVIEW_STDERR:
-		return record->stderr_bytes;
-	case LOGVIEW_JSON:
-		return record->json_bytes;
-	case LOGVIEW_ALL:
-		break;
-	}
-	return record->offset + record->length;
+	return logsegment_get_total(view->kind, &segment->base);
 }
 
-/* First record from i on whose total is above offset; rs->count when none is. */
-static int records_search(struct records *rs, enum logview_kind kind, uint64_t offset, uint64_t i,
-			  uint64_t *ret_i, struct error *err)
+static int get_end(const struct logview *view, const struct logsegment *segment, uint64_t *ret,
+		   struct error *err)
 {
-	const struct log_record *record;
-	uint64_t low = i;
-	uint64_t high = rs->count;
+	struct log_record last;
+	int r = logsegment_get_last(segment, &last, err);
 
-	for (uint64_t step = 1; low < high; step *= 2) {
-		uint64_t probe = low + step - 1 < high ? low + step - 1 : high - 1;
-		int r = records_get(rs, probe, &record, err);
-		if (r < 0)
-			return r;
-		if (get_total(kind, record) > offset) {
-			high = probe;
-			break;
-		}
-		low = probe + 1;
-	}
+	if (r == 0)
+		*ret = logsegment_get_total(view->kind, &last);
+	return r;
+}
+
+/* The last of first..newest that begins at or before offset. -ESTALE: none does. -EAGAIN: rotation came
+ * between. */
+static int search_segment(struct logview *view, uint64_t first, struct logsegment *newest,
+			  uint64_t offset, struct logsegment **ret, struct error *err)
+{
+	AUTO(logsegment_unref) struct logsegment *found = NULL;
+	uint64_t low = first, high = newest->number + 1;
+
 	while (low < high) {
 		uint64_t mid = low + (high - low) / 2;
-		int r = records_get(rs, mid, &record, err);
+		struct logsegment *segment = NULL;
+		int r = get_segment(view, mid, &segment, err);
+
+		if (r < 0)
+			return r == -ENOENT ? -EAGAIN : r;
+		if (get_start(view, segment) <= offset) {
+			logsegment_unref(found);
+			found = segment;
+			low = mid + 1;
+		} else {
+			logsegment_unref(segment);
+			high = mid;
+		}
+	}
+	if (!found)
+		return -ESTALE;
+	*ret = steal_ptr(&found);
+	return 0;
+}
+
+static int find_by_search(struct logview *view, struct logsegment *newest, uint64_t offset,
+			  struct logsegment **ret, struct error *err)
+{
+	struct log_span span;
+	int r = -EAGAIN;
+
+	if (get_start(view, newest) <= offset) {
+		*ret = logsegment_ref(newest);
+		return 0;
+	}
+	for (int i = 0; i < ATTEMPTS && r == -EAGAIN; i++) {
+		r = scan(view, &span, err);
 		if (r < 0)
 			return r;
-		if (get_total(kind, record) > offset)
-			high = mid;
-		else
-			low = mid + 1;
+		if (!span.has_index || span.first > newest->number)
+			return -ESTALE;
+		r = search_segment(view, span.first, newest, offset, ret, err);
 	}
-	*ret_i = low;
+	return r == -EAGAIN ? incomplete(err) : r;
+}
+
+/* The segment of the byte at offset, its end in *ret_end; NULL at the view's end. */
+static int find_segment(struct logview *view, struct logsegment *newest, uint64_t offset,
+			struct logsegment **ret, uint64_t *ret_end, struct error *err)
+{
+	AUTO(logsegment_unref) struct logsegment *segment = get_known(view, &view->current);
+	int searched = 0, walked = 0, r;
+
+	for (;;) {
+		if (!segment || get_start(view, segment) > offset || walked == WALK_MAX) {
+			if (searched++ == ATTEMPTS)
+				return incomplete(err);
+			logsegment_unref(steal_ptr(&segment));
+			r = find_by_search(view, newest, offset, &segment, err);
+			if (r < 0)
+				return r;
+			walked = 0;
+		}
+		if ((r = get_end(view, segment, ret_end, err)) < 0)
+			return r;
+		if (offset < *ret_end || segment->number >= newest->number)
+			break;
+		uint64_t next = segment->number + 1;
+		logsegment_unref(steal_ptr(&segment));
+		r = get_segment(view, next, &segment, err);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		walked++;
+	}
+	*ret = offset < *ret_end ? steal_ptr(&segment) : NULL;
 	return 0;
+}
+
+/* ---- opening ---------------------------------------------------------------- */
+
+int logview_get_oldest(struct logview *view, uint64_t *ret_offset, struct error *err)
+{
+	AUTO(logsegment_unref) struct logsegment *first = NULL;
+	AUTO(logsegment_unref) struct logsegment *newest = NULL;
+	struct log_span span;
+	int r = get_newest(view, &newest, err);
+
+	if (r < 0)
+		return r;
+	*ret_offset = newest ? get_start(view, newest) : 0;
+	if (!newest || newest->number == 0)
+		return 0;
+	for (int i = 0; i < ATTEMPTS; i++) {
+		r = scan(view, &span, err);
+		if (r < 0 || !span.has_index || span.first >= newest->number)
+			return r;
+		r = get_segment(view, span.first, &first, err);
+		if (r == 0)
+			*ret_offset = get_start(view, first);
+		if (r != -ENOENT)
+			return r;
+	}
+	return incomplete(err);
 }
 
 int logview_open(int dir_fd, enum logview_kind kind, struct logview **ret, struct error *err)
 {
-	struct logview *view = calloc(1, sizeof(*view));
+	AUTO(logview_close) struct logview *view = calloc(1, sizeof(*view));
 
 	if (!view)
 		return error_set_sys(err, ENOMEM, "cannot open the log");
 	view->kind = kind;
-	view->log_fd = -1;
-	view->index_fd = -1;
-	view->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
-	if (view->dir_fd < 0) {
-		int code = errno;
-		free(view);
-		return error_set_sys(err, code, "cannot open the log");
-	}
+	view->hint.offset = UINT64_MAX;
 	pthread_mutex_init(&view->lock, NULL);
-	/* What is there is opened now: it can then be read to its end although
-	 * the container is removed. */
-	view->log_fd = openat(dir_fd, LOG_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	view->index_fd = openat(dir_fd, INDEX_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	*ret = view;
+	view->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+	if (view->dir_fd < 0)
+		return error_set_sys(err, errno, "cannot open the log");
+	int r = logview_get_oldest(view, &view->base, err);
+	if (r < 0 && r != -EIO)
+		return r;
+	if (r < 0) /* damage is told to who reads it */
+		error_clear(err);
+	*ret = steal_ptr(&view);
 	return 0;
 }
 
@@ -143,62 +301,33 @@ void logview_close(struct logview *view)
 {
 	if (!view)
 		return;
-	if (view->index_fd >= 0)
-		close(view->index_fd);
-	if (view->log_fd >= 0)
-		close(view->log_fd);
-	close(view->dir_fd);
+	logsegment_unref(view->newest);
+	logsegment_unref(view->current);
+	if (view->dir_fd >= 0)
+		close(view->dir_fd);
 	pthread_mutex_destroy(&view->lock);
 	free(view);
 }
 
-/* Fill *ret_fd, opening the file when it has come; -1 while it has not. */
-static int open_late(struct logview *view, const char *name, int *inout_fd, int *ret_fd,
-		     struct error *err)
+enum logview_kind logview_get_kind(const struct logview *view)
 {
-	int code = 0;
-
-	pthread_mutex_lock(&view->lock);
-	if (*inout_fd < 0) {
-		*inout_fd = openat(view->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		if (*inout_fd < 0 && errno != ENOENT)
-			code = errno;
-	}
-	*ret_fd = *inout_fd;
-	pthread_mutex_unlock(&view->lock);
-	return code ? error_set_sys(err, code, "cannot open '%s'", name) : 0;
+	return view->kind;
 }
 
-/* Ready to be searched: count 0 while there is no index. */
-static int open_records(struct logview *view, struct records *rs, struct error *err)
+uint64_t logview_get_base(const struct logview *view)
 {
-	struct stat st;
-
-	rs->count = 0;
-	rs->block_first = 0;
-	rs->block_count = 0;
-	int r = open_late(view, INDEX_FILE, &view->index_fd, &rs->fd, err);
-	if (r < 0 || rs->fd < 0)
-		return r;
-	if (fstat(rs->fd, &st) < 0)
-		return error_set_sys(err, errno, "cannot look at '%s'", INDEX_FILE);
-	rs->count = (uint64_t)st.st_size / RECORD_BYTES;
-	return 0;
+	return view->base;
 }
 
-/* The last whole record alone: a view's size and time. 1, 0 for none, -errno. */
+/* 1, 0 for no log, -errno. */
 static int read_last(struct logview *view, struct log_record *ret, struct error *err)
 {
-	struct records rs;
+	AUTO(logsegment_unref) struct logsegment *newest = NULL;
+	int r = get_newest(view, &newest, err);
 
-	int r = open_records(view, &rs, err);
-	if (r < 0 || rs.count == 0)
-		return r;
-	ssize_t n =
-		path_pread_full(rs.fd, ret, sizeof(*ret), (off_t)((rs.count - 1) * RECORD_BYTES));
-	if (n != sizeof(*ret))
-		return error_set_sys(err, n < 0 ? (int)-n : EIO, "cannot read '%s'", INDEX_FILE);
-	return 1;
+	if (r == 0 && newest)
+		r = logsegment_get_last(newest, ret, err);
+	return r < 0 ? r : newest != NULL;
 }
 
 int logview_get_size(struct logview *view, uint64_t *ret_bytes, struct error *err)
@@ -208,7 +337,7 @@ int logview_get_size(struct logview *view, uint64_t *ret_bytes, struct error *er
 	int r = read_last(view, &last, err);
 	if (r < 0)
 		return r;
-	*ret_bytes = r > 0 ? get_total(view->kind, &last) : 0;
+	*ret_bytes = r > 0 ? logsegment_get_total(view->kind, &last) : 0;
 	return 0;
 }
 
@@ -219,152 +348,208 @@ int64_t logview_get_mtime_ns(struct logview *view)
 	return read_last(view, &last, NULL) > 0 ? last.time_ns : 0;
 }
 
-static int read_log(int fd, void *buf, size_t len, uint64_t offset, struct error *err)
-{
-	ssize_t n = path_pread_full(fd, buf, len, (off_t)offset);
-
-	if (n < 0)
-		return error_set_sys(err, (int)-n, "cannot read '%s'", LOG_FILE);
-	if ((size_t)n < len)
-		return error_set(err, EIO, "'%s' is shorter than its index says", LOG_FILE);
-	return 0;
-}
-
-static ssize_t read_all(struct logview *view, int log_fd, uint64_t offset, void *buf, size_t len,
-			struct error *err)
-{
-	struct log_record last;
-
-	int r = read_last(view, &last, err);
-	if (r <= 0)
-		return r;
-	uint64_t size = get_total(LOGVIEW_ALL, &last);
-	if (offset >= size)
-		return 0;
-	if (len > size - offset)
-		len = (size_t)(size - offset);
-	r = read_log(log_fd, buf, len, offset, err);
-	return r < 0 ? r : (ssize_t)len;
-}
-
-/* Where byte offset of the view lies in a record: bytes of the record's part
- * before it. EIO when the totals do not fit the chunk. */
-static int place_in_record(enum logview_kind kind, const struct log_record *record, uint64_t offset,
-			   uint32_t *ret_before, struct error *err)
-{
-	uint64_t left = get_total(kind, record) - offset;
-
-	if (record->length == 0 || left == 0 || left > record->length)
-		return error_set(err, EIO, "'%s' is damaged", INDEX_FILE);
-	*ret_before = record->length - (uint32_t)left;
-	return 0;
-}
+/* ---- reading ---------------------------------------------------------------- */
 
 /* One stream: chunks that lie side by side in the log are read as one. */
-static ssize_t read_stream(enum logview_kind kind, struct records *rs, int log_fd, uint64_t offset,
+static ssize_t read_stream(struct logview *view, struct logsegment *segment, uint64_t offset,
 			   char *buf, size_t len, struct error *err)
 {
 	const struct log_record *record;
+	struct logrecords rs;
 	size_t done = 0;
 	uint64_t i = 0;
 
-	while (done < len) {
-		int r = records_search(rs, kind, offset + done, i, &i, err);
-		if (r < 0)
-			return r;
-		if (i == rs->count)
+	int r = logrecords_init(&rs, segment, err);
+	while (r == 0 && done < len) {
+		r = logrecords_search(&rs, view->kind, offset + done, i, &i, err);
+		if (r < 0 || i == rs.count)
 			break;
-		uint32_t before = 0;
-		if ((r = records_get(rs, i, &record, err)) < 0 ||
-		    (r = place_in_record(kind, record, offset + done, &before, err)) < 0)
-			return r;
-
-		uint64_t start = record->offset + before;
-		uint64_t total = get_total(kind, record);
-		while (++i < rs->count && total - offset < len) {
-			if ((r = records_get(rs, i, &record, err)) < 0)
+		if ((r = logrecords_get(&rs, i, &record, err)) < 0)
+			break;
+		uint64_t total = logsegment_get_total(view->kind, record);
+		uint64_t left = total - offset - done;
+		if (left == 0 || left > record->length)
+			return logsegment_refuse(segment, err);
+		uint64_t start = record->offset + record->length - left;
+		while (++i < rs.count && total - offset < len) {
+			if ((r = logrecords_get(&rs, i, &record, err)) < 0)
 				return r;
-			if (get_total(kind, record) != total + record->length)
+			if (record->length == 0 ||
+			    logsegment_get_total(view->kind, record) != total + record->length)
 				break;
 			total += record->length;
 		}
 		size_t part = total - offset - done < len - done ? (size_t)(total - offset - done)
 								 : len - done;
-		if ((r = read_log(log_fd, buf + done, part, start, err)) < 0)
-			return r;
-		done += part;
+		r = logsegment_read(segment, view->dir_fd, buf + done, part, start, err);
+		if (r == 0)
+			done += part;
 	}
-	return (ssize_t)done;
+	return r < 0 && (r != -ESTALE || done == 0) ? r : (ssize_t)done;
 }
 
-/* Chunks of logs.json before record i. */
-static int get_json_base(struct records *rs, uint64_t i, uint64_t *ret_bytes, struct error *err)
-{
-	const struct log_record *before;
-
-	*ret_bytes = 0;
-	if (i == 0)
-		return 0;
-	int r = records_get(rs, i - 1, &before, err);
-	if (r == 0)
-		*ret_bytes = before->json_bytes;
-	return r;
-}
-
-static ssize_t read_json(struct records *rs, int log_fd, uint64_t offset, char *buf, size_t len,
-			 struct error *err)
-{
-	auto_free char *chunk = NULL;
-	size_t chunk_cap = 0;
-	size_t done = 0;
-	uint64_t base;
+/* What a search for the byte of logs.json gave: the record, and where in its text. */
+struct json_start {
 	uint64_t i;
+	struct logview_json_place place;
+};
 
-	int r = records_search(rs, LOGVIEW_JSON, offset, 0, &i, err);
-	if (r < 0 || (r = get_json_base(rs, i, &base, err)) < 0)
-		return r;
-	for (; done < len && i < rs->count; i++) {
-		const struct log_record *record;
-		if ((r = records_get(rs, i, &record, err)) < 0)
+static int start_json(struct logview *view, const struct logsegment *segment, struct logrecords *rs,
+		      uint64_t offset, struct json_start *ret, struct error *err)
+{
+	const struct log_record *record;
+	struct json_hint hint;
+	uint64_t base = get_start(view, segment);
+
+	pthread_mutex_lock(&view->lock);
+	hint = view->hint;
+	pthread_mutex_unlock(&view->lock);
+	if (hint.offset == offset && hint.segment == segment->number && hint.record < rs->count) {
+		int r = logrecords_get(rs, hint.record, &record, err);
+		if (r < 0)
 			return r;
-		if (record->length > CHUNK_MAX_BYTES || base > offset + done)
-			return error_set(err, EIO, "'%s' is damaged", INDEX_FILE);
-		if (record->length > chunk_cap) {
-			free(chunk);
-			chunk_cap = record->length;
-			chunk = malloc(chunk_cap);
-			if (!chunk)
-				return error_set_sys(err, ENOMEM, "cannot read '%s'", LOG_FILE);
-		}
-		if ((r = read_log(log_fd, chunk, record->length, record->offset, err)) < 0)
-			return r;
-		done += logview_json_copy(record, chunk, (size_t)(offset + done - base), buf + done,
-					  len - done);
-		base = record->json_bytes;
+		*ret = (struct json_start){ hint.record, hint.place };
+		if (record->json_bytes > offset && hint.place.line < record->length)
+			return 0;
 	}
-	return (ssize_t)done;
+	int r = logrecords_search(rs, LOGVIEW_JSON, offset, 0, &ret->i, err);
+	if (r == 0 && ret->i > 0) {
+		r = logrecords_get(rs, ret->i - 1, &record, err);
+		base = r == 0 ? record->json_bytes : 0;
+	}
+	if (r < 0)
+		return r;
+	if (base > offset)
+		return logsegment_refuse(segment, err);
+	ret->place = (struct logview_json_place){ 0, (size_t)(offset - base) };
+	return 0;
+}
+
+static void note_json(struct logview *view, const struct logsegment *segment,
+		      const struct json_start *at, uint64_t offset)
+{
+	pthread_mutex_lock(&view->lock);
+	view->hint = (struct json_hint){ segment->number, at->i, offset, at->place };
+	pthread_mutex_unlock(&view->lock);
+}
+
+/* Text of one record. */
+static ssize_t render_json(struct logview *view, struct logsegment *segment,
+			   const struct log_record *record, struct logview_json_place *inout_place,
+			   char *buf, size_t len, struct logview_rest *rest, struct error *err)
+{
+	uint32_t line = inout_place->line;
+	/* Every byte of the chunk is one of the text at least; a character has up to four. */
+	size_t need = inout_place->skip + len + 4;
+
+	if (record->length > CHUNK_MAX_BYTES || record->length <= line)
+		return logsegment_refuse(segment, err);
+	if (need > record->length - line)
+		need = record->length - line;
+	auto_free char *text = malloc(need);
+	if (!text)
+		return error_set_sys(err, ENOMEM, "cannot read the log");
+	int r = logsegment_read(segment, view->dir_fd, text, need, record->offset + line, err);
+	if (r < 0)
+		return r;
+	rest->len = 0;
+	return (ssize_t)logview_json_copy(record, text, need, inout_place, buf, len, rest);
+}
+
+static ssize_t read_json(struct logview *view, struct logsegment *segment, uint64_t offset,
+			 char *buf, size_t len, struct logview_rest *rest, struct error *err)
+{
+	struct json_start at;
+	struct logrecords rs;
+	size_t done = 0;
+
+	int r = logrecords_init(&rs, segment, err);
+	if (r == 0)
+		r = start_json(view, segment, &rs, offset, &at, err);
+	while (r == 0 && done < len && at.i < rs.count) {
+		const struct log_record *found;
+		if ((r = logrecords_get(&rs, at.i, &found, err)) < 0)
+			break;
+		struct log_record record = *found;
+		if (record.length > 0) {
+			ssize_t n = render_json(view, segment, &record, &at.place, buf + done,
+						len - done, rest, err);
+			if (n < 0) {
+				r = (int)n;
+				break;
+			}
+			done += (size_t)n;
+		}
+		if (done < len) {
+			at.i++;
+			at.place = (struct logview_json_place){ 0, 0 };
+		}
+	}
+	if (done > 0)
+		note_json(view, segment, &at, offset + done);
+	return r < 0 && (r != -ESTALE || done == 0) ? r : (ssize_t)done;
+}
+
+/* Of one segment that has the byte at offset. */
+static ssize_t read_segment(struct logview *view, struct logsegment *segment, uint64_t offset,
+			    char *buf, size_t len, struct logview_rest *rest, struct error *err)
+{
+	if (view->kind == LOGVIEW_JSON)
+		return read_json(view, segment, offset, buf, len, rest, err);
+	if (view->kind != LOGVIEW_ALL)
+		return read_stream(view, segment, offset, buf, len, err);
+	int r = logsegment_read(segment, view->dir_fd, buf, len, offset, err);
+	return r < 0 ? r : (ssize_t)len;
 }
 
 ssize_t logview_read(struct logview *view, uint64_t offset, void *buf, size_t len,
 		     struct error *err)
 {
-	struct records rs;
-	int log_fd;
+	struct logview_rest rest;
 
-	int r = open_records(view, &rs, err);
-	if (r < 0 || rs.count == 0 ||
-	    (r = open_late(view, LOG_FILE, &view->log_fd, &log_fd, err)) < 0)
+	return logview_read_rest(view, offset, buf, len, &rest, err);
+}
+
+ssize_t logview_read_rest(struct logview *view, uint64_t offset, void *buf, size_t len,
+			  struct logview_rest *ret_rest, struct error *err)
+{
+	AUTO(logsegment_unref) struct logsegment *newest = NULL;
+	struct logview_rest rest = { .len = 0 };
+	size_t done = 0;
+	int r = get_newest(view, &newest, err);
+
+	if (r < 0 || !newest)
 		return r;
-	if (log_fd < 0)
-		return error_set(err, EIO, "'%s' is missing", LOG_FILE);
 	if (len > SSIZE_MAX)
 		len = SSIZE_MAX;
-	if (view->kind == LOGVIEW_ALL)
-		return read_all(view, log_fd, offset, buf, len, err);
-	if (view->kind == LOGVIEW_JSON)
-		return read_json(&rs, log_fd, offset, buf, len, err);
-	return read_stream(view->kind, &rs, log_fd, offset, buf, len, err);
+	while (done < len) {
+		AUTO(logsegment_unref) struct logsegment *segment = NULL;
+		uint64_t end = 0;
+
+		r = find_segment(view, newest, offset + done, &segment, &end, err);
+		if (r < 0 || !segment)
+			break;
+		size_t most = end - offset - done < len - done ? (size_t)(end - offset - done)
+							       : len - done;
+		ssize_t n = read_segment(view, segment, offset + done, (char *)buf + done, most,
+					 &rest, err);
+		if (n <= 0) {
+			r = n < 0 ? (int)n : logsegment_refuse(segment, err);
+			break;
+		}
+		set_known(view, &view->current, segment);
+		done += (size_t)n;
+	}
+	if (r < 0 && (r != -ESTALE || done == 0))
+		return r;
+	if (view->kind != LOGVIEW_JSON && done > 0 && ((char *)buf)[done - 1] != '\n')
+		rest = (struct logview_rest){ 1, "\n" };
+	if (done > 0)
+		*ret_rest = rest;
+	return (ssize_t)done;
 }
+
+/* ---- runs ------------------------------------------------------------------- */
 
 /* Numbers of runs are kept by their low 16 bits: later means less than half the circle ahead. */
 static bool is_later_run(const struct log_record *record, uint64_t run)
@@ -374,123 +559,53 @@ static bool is_later_run(const struct log_record *record, uint64_t run)
 	return ahead != 0 && ahead < 0x8000;
 }
 
-int logview_find_run_end(struct logview *view, uint64_t run, uint64_t *ret_offset,
-			 struct error *err)
+/* Within one segment whose base is not of a later run. */
+static int find_end_in(struct logview *view, const struct logsegment *segment, uint64_t run,
+		       uint64_t *ret_offset, struct error *err)
 {
-	const struct log_record *record;
-	struct records rs;
+	const struct log_record *record = &segment->base;
+	struct logrecords rs;
 	uint64_t low = 0, high;
 
-	int r = open_records(view, &rs, err);
+	int r = logrecords_init(&rs, segment, err);
 	if (r < 0)
 		return r;
 	high = rs.count;
 	while (low < high) {
 		uint64_t mid = low + (high - low) / 2;
-		if ((r = records_get(&rs, mid, &record, err)) < 0)
+		if ((r = logrecords_get(&rs, mid, &record, err)) < 0)
 			return r;
 		if (is_later_run(record, run))
 			high = mid;
 		else
 			low = mid + 1;
 	}
+	record = &segment->base;
+	if (low > 0 && (r = logrecords_get(&rs, low - 1, &record, err)) < 0)
+		return r;
+	*ret_offset = logsegment_get_total(view->kind, record);
+	return 0;
+}
+
+int logview_find_run_end(struct logview *view, uint64_t run, uint64_t *ret_offset,
+			 struct error *err)
+{
+	AUTO(logsegment_unref) struct logsegment *segment = NULL;
+	int r = get_newest(view, &segment, err);
+
+	if (r < 0)
+		return r;
 	*ret_offset = 0;
-	if (low == 0)
-		return 0;
-	if ((r = records_get(&rs, low - 1, &record, err)) < 0)
-		return r;
-	*ret_offset = get_total(view->kind, record);
-	return 0;
-}
+	/* Most ask about the last run: the newest segment begins in it or before it. */
+	while (segment && segment->number > 0 && is_later_run(&segment->base, run)) {
+		struct logsegment *before = NULL;
 
-/* ---- repair ------------------------------------------------------------ */
-
-/* A record that a shim wrote, as far as one can tell from it alone. */
-static bool record_is_sane(const struct log_record *record, uint64_t log_bytes)
-{
-	return record->length > 0 && record->offset <= log_bytes &&
-	       record->length <= log_bytes - record->offset &&
-	       (record->stream == LOG_STDOUT || record->stream == LOG_STDERR) &&
-	       record->stdout_bytes + record->stderr_bytes == record->offset + record->length;
-}
-
-/* Cut the index behind its last sane record (a power cut leaves zeros). */
-static int cut_index(int fd, uint64_t log_bytes, uint64_t index_bytes, struct log_record *ret_last,
-		     struct error *err)
-{
-	struct records rs = { .fd = fd, .count = index_bytes / RECORD_BYTES };
-	const struct log_record *record;
-	uint64_t keep = rs.count;
-
-	*ret_last = (struct log_record){ .length = 0 };
-	for (; keep > 0; keep--) {
-		int r = records_get(&rs, keep - 1, &record, err);
+		*ret_offset = get_start(view, segment);
+		r = get_segment(view, segment->number - 1, &before, err);
 		if (r < 0)
-			return r;
-		if (record_is_sane(record, log_bytes)) {
-			*ret_last = *record;
-			break;
-		}
+			return r == -ENOENT ? 0 : r; /* all of that run was dropped */
+		logsegment_unref(segment);
+		segment = before;
 	}
-	if (keep * RECORD_BYTES < index_bytes && ftruncate(fd, (off_t)(keep * RECORD_BYTES)) < 0)
-		return error_set_sys(err, errno, "cannot cut '%s'", INDEX_FILE);
-	return 0;
-}
-
-/* Append one record for the next bytes of the log that have none. */
-static int cover_chunk(int log_fd, int index_fd, struct log_record *inout_last, char *chunk,
-		       size_t len, struct error *err)
-{
-	struct log_record next = *inout_last;
-
-	next.offset += next.length;
-	next.length = (uint32_t)len;
-	next.stream = LOG_STDOUT;
-	next.stdout_bytes += len;
-	int r = read_log(log_fd, chunk, len, next.offset, err);
-	if (r < 0)
-		return r;
-	next.json_bytes += logformat_json_size(chunk, len, LOG_STDOUT);
-	r = path_write_all(index_fd, &next, sizeof(next));
-	if (r < 0)
-		return error_set_sys(err, -r, "cannot write '%s'", INDEX_FILE);
-	*inout_last = next;
-	return 0;
-}
-
-int logview_repair(int dir_fd, unsigned run, int64_t now_ns, struct error *err)
-{
-	auto_fd int log_fd = openat(dir_fd, LOG_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct log_record last;
-	struct stat log_st;
-	struct stat index_st;
-
-	if (log_fd < 0 && errno == ENOENT)
-		return 0;
-	if (log_fd < 0 || fstat(log_fd, &log_st) < 0)
-		return error_set_sys(err, errno, "cannot open '%s'", LOG_FILE);
-	auto_fd int index_fd = openat(dir_fd, INDEX_FILE,
-				      O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (index_fd < 0 || fstat(index_fd, &index_st) < 0)
-		return error_set_sys(err, errno, "cannot open '%s'", INDEX_FILE);
-
-	uint64_t log_bytes = (uint64_t)log_st.st_size;
-	int r = cut_index(index_fd, log_bytes, (uint64_t)index_st.st_size, &last, err);
-	if (r < 0)
-		return r;
-	uint64_t covered = last.offset + last.length;
-	if (covered == log_bytes)
-		return 0;
-
-	auto_free char *chunk = malloc(REPAIR_CHUNK_BYTES);
-	if (!chunk)
-		return error_set_sys(err, ENOMEM, "cannot repair '%s'", INDEX_FILE);
-	last.run = (uint16_t)run;
-	last.time_ns = now_ns;
-	for (; r == 0 && covered < log_bytes; covered += last.length) {
-		uint64_t left = log_bytes - covered;
-		r = cover_chunk(log_fd, index_fd, &last, chunk,
-				left < REPAIR_CHUNK_BYTES ? (size_t)left : REPAIR_CHUNK_BYTES, err);
-	}
-	return r;
+	return segment ? find_end_in(view, segment, run, ret_offset, err) : 0;
 }

@@ -10,27 +10,39 @@
 
 #include <stdbool.h>
 
-/* What falls between skip and skip + room of all that is put lands in out. */
+/* What falls between skip and skip + room of all that is put lands in out. What
+ * is left of a piece that must be whole goes to rest, when out is full. */
 struct window {
 	char *out;
 	size_t skip;
 	size_t room;
 	size_t filled;
+	size_t passed; /* of all that was put, up to the end of what out has */
+	struct logview_rest *rest;
 };
 
-static void window_put(struct window *w, const char *text, size_t len)
+static void put_rest(struct logview_rest *rest, const char *text, size_t len)
 {
-	if (w->skip >= len) {
-		w->skip -= len;
-		return;
-	}
-	text += w->skip;
-	len -= w->skip;
-	w->skip = 0;
-	if (len > w->room - w->filled)
-		len = w->room - w->filled;
-	memcpy(w->out + w->filled, text, len);
-	w->filled += len;
+	if (len > sizeof(rest->text) - rest->len)
+		len = sizeof(rest->text) - rest->len;
+	memcpy(rest->text + rest->len, text, len);
+	rest->len += (uint32_t)len;
+}
+
+static void window_put(struct window *w, const char *text, size_t len, bool whole)
+{
+	size_t skipped = len < w->skip ? len : w->skip;
+	size_t taken = len - skipped;
+
+	if (taken > w->room - w->filled)
+		taken = w->room - w->filled;
+	if (taken > 0)
+		memcpy(w->out + w->filled, text + skipped, taken);
+	w->skip -= skipped;
+	w->filled += taken;
+	w->passed += skipped + taken;
+	if (whole && skipped + taken < len)
+		put_rest(w->rest, text + skipped + taken, len - skipped - taken);
 }
 
 static bool window_is_full(const struct window *w)
@@ -84,12 +96,12 @@ static void put_escaped_byte(struct window *w, unsigned char c)
 
 	for (size_t i = 0; i + 1 < sizeof(named); i += 2) {
 		if ((unsigned char)named[i] == c) {
-			window_put(w, (const char[]){ '\\', named[i + 1] }, 2);
+			window_put(w, (const char[]){ '\\', named[i + 1] }, 2, true);
 			return;
 		}
 	}
 	int n = snprintf(text, sizeof(text), "\\u%04x", c);
-	window_put(w, text, (size_t)n);
+	window_put(w, text, (size_t)n, true);
 }
 
 static void put_text(struct window *w, const char *text, size_t len)
@@ -102,25 +114,27 @@ static void put_text(struct window *w, const char *text, size_t len)
 		while (run < len && is_plain(bytes[run]))
 			run++;
 		if (run > at) {
-			window_put(w, text + at, run - at);
+			window_put(w, text + at, run - at, false);
 			at = run;
 			continue;
 		}
 		size_t n = utf8_sequence_len(bytes + at, len - at);
 		if (n > 1)
-			window_put(w, text + at, n);
+			window_put(w, text + at, n, true);
 		else if (n == 1)
 			put_escaped_byte(w, bytes[at]);
 		else
-			window_put(w, "\\ufffd", 6);
+			window_put(w, "\\ufffd", 6, true);
 		at += n ? n : 1;
 	}
 }
 
-size_t logview_json_copy(const struct log_record *record, const char *chunk, size_t skip, char *buf,
-			 size_t len)
+size_t logview_json_copy(const struct log_record *record, const char *text, size_t text_len,
+			 struct logview_json_place *inout_place, char *buf, size_t len,
+			 struct logview_rest *rest)
 {
-	struct window w = { .out = buf, .skip = skip, .room = len };
+	struct window w = { .out = buf, .skip = inout_place->skip, .room = len, .rest = rest };
+	struct logview_json_place place = *inout_place;
 	char time[CLOCK_TEXT_SIZE];
 	char tail[96];
 	size_t at = 0;
@@ -130,13 +144,19 @@ size_t logview_json_copy(const struct log_record *record, const char *chunk, siz
 	int tail_len = snprintf(tail, sizeof(tail), "\",\"stream\":\"%s\",\"time\":\"%s\"}\n",
 				record->stream == LOG_STDERR ? "stderr" : "stdout", time);
 
-	while (at < record->length && !window_is_full(&w)) {
-		const char *newline = memchr(chunk + at, '\n', record->length - at);
-		size_t end = newline ? (size_t)(newline + 1 - chunk) : record->length;
-		window_put(&w, "{\"log\":\"", 8);
-		put_text(&w, chunk + at, end - at);
-		window_put(&w, tail, (size_t)tail_len);
+	while (at < text_len && !window_is_full(&w)) {
+		const char *newline = memchr(text + at, '\n', text_len - at);
+		size_t end = newline ? (size_t)(newline + 1 - text) : text_len;
+
+		place.line = inout_place->line + (uint32_t)at;
+		place.skip = w.passed;
+		window_put(&w, "{\"log\":\"", 8, true);
+		put_text(&w, text + at, end - at);
+		window_put(&w, tail, (size_t)tail_len, true);
 		at = end;
 	}
+	/* From the line's beginning to where the window ends. */
+	place.skip = w.passed - place.skip;
+	*inout_place = place;
 	return w.filled;
 }

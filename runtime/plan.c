@@ -151,6 +151,8 @@ static void fill_scalars(struct plan_header *header, const struct launch_spec *s
 	header->rootfs_fd = spec->join ? -1 : spec->rootfs_fd;
 	header->join_fd = spec->join ? spec->join_fd : -1;
 	header->log_dir_fd = spec->log_dir_fd;
+	header->log_max_size = spec->log_max_size;
+	header->log_max_file = spec->log_max_file;
 	header->run_dir_fd = spec->run_dir_fd;
 	header->cgroup_fd = spec->cgroup_fd;
 }

@@ -77,7 +77,6 @@ static int check_supported(const json_t *effective, struct error *err)
 						 "PortBindings", "Links",  "PublishAllPorts",
 						 "Sysctls",      "Init",   "DnsOptions" };
 	const json_t *host = json_object_get(effective, "HostConfig");
-	const char *log_type = json_get_str(json_object_get(host, "LogConfig"), "Type", "");
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (is_given(json_object_get(effective, keys[i])))
@@ -85,9 +84,6 @@ static int check_supported(const json_t *effective, struct error *err)
 	for (size_t i = 0; i < sizeof(host_keys) / sizeof(host_keys[0]); i++)
 		if (is_given(json_object_get(host, host_keys[i])))
 			return refuse(host_keys[i], err);
-	if ((*log_type && strcmp(log_type, "json-file") != 0) ||
-	    is_given(json_object_get(json_object_get(host, "LogConfig"), "Config")))
-		return refuse("LogConfig", err);
 	return 0;
 }
 
@@ -352,6 +348,8 @@ static void fill_file_system(struct start_plan *plan, struct launch_spec *spec)
 {
 	spec->rootfs_fd = plan->rootfs_fd;
 	spec->log_dir_fd = container_get_dir_fd(plan->container);
+	spec->log_max_size = plan->config.log_max_size;
+	spec->log_max_file = plan->config.log_max_file;
 	spec->run_dir_fd = plan->run_dir_fd;
 	spec->mounts = plan->mounts;
 	spec->mount_count = security_mount_count + FILE_COUNT;

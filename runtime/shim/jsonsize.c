@@ -1,3 +1,4 @@
 /* The shim is built from this folder alone; what it shares with the engine's
  * reader of logs is compiled in here. */
 #include "runtime/logformat.c"
+#include "runtime/logscan.c"

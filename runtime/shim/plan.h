@@ -58,6 +58,7 @@ struct plan_header {
 	uint32_t magic, version;
 	uint64_t size; /* of the whole message */
 	uint64_t run;
+	uint64_t log_max_size, log_max_file; /* struct log_bounds */
 	uint64_t cap_bounding, cap_effective, cap_permitted, cap_inheritable, cap_ambient;
 	struct plan_span mounts;       /* struct plan_mount */
 	struct plan_span devices;      /* struct plan_device */

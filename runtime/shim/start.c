@@ -218,7 +218,9 @@ int shim_launch(struct shim *shim, const struct plan *plan, bool *ret_program, s
 		return r;
 	if (chdir("/") < 0)
 		return error_set_sys(err, errno, "cannot leave the directory of the run");
-	r = logfiles_open(&shim->logs, header->log_dir_fd, shim->run, shim->chunk, SHIM_CHUNK, err);
+	r = logfiles_open(&shim->logs, header->log_dir_fd, shim->run,
+			  (struct log_bounds){ header->log_max_size, header->log_max_file }, 0,
+			  shim->chunk, SHIM_CHUNK, err);
 	if (r < 0)
 		return r;
 	if (!shim->tty && (r = make_pipes(shim, &box, err)) < 0)

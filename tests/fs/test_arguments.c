@@ -157,6 +157,10 @@ static void test_refused(void **state)
 		  "option 'gid': no such group: '4294967295'" },
 		{ "containerfs --log-opt max-size /tmp", EINVAL,
 		  "option 'log-opt': 'max-size' is not KEY=VALUE" },
+		{ "containerfs --log-opt tag=x /tmp", EINVAL,
+		  "option 'log-opt': unknown option 'tag'; max-size or max-file" },
+		{ "containerfs --log-opt max-size=lots /tmp", EINVAL,
+		  "option 'log-opt': max-size 'lots' is not a size" },
 		{ "containerfs --log-opt =1 /tmp", EINVAL,
 		  "option 'log-opt': '=1' is not KEY=VALUE" },
 		{ "containerfs /dev/null/x", ENOTDIR,
@@ -182,8 +186,9 @@ static int attempt(void *arg)
 
 static void test_out_of_memory(void **state)
 {
-	char line[] = "containerfs --root /tmp/r -o run=/tmp/none/s,gid=7,bridge=b --log-opt a=b "
-		      "--log-opt c=d --subnet x src /tmp";
+	char line[] =
+		"containerfs --root /tmp/r -o run=/tmp/none/s,gid=7,bridge=b --log-opt max-size=1 "
+		"--log-opt max-file=2 --subnet x src /tmp";
 
 	(void)state;
 	assert_true(alloc_sweep(attempt, line) > 10);

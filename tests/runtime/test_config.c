@@ -392,7 +392,10 @@ static void test_objects(void **state)
 		{ "'RestartPolicy':{'Name':'always'},'AutoRemove':true",
 		  "AutoRemove and RestartPolicy 'always' cannot be used together" },
 		{ "'LogConfig':{'Type':'syslog'}",
-		  "LogConfig: unknown log type 'syslog'; json-file" },
+		  "LogConfig: unknown log type 'syslog'; json-file or local" },
+		{ "'LogConfig':{'Type':'none'}",
+		  "LogConfig: log type 'none': a container always has its log; bound it by "
+		  "max-size and max-file" },
 		{ "'LogConfig':{'Config':{'max-size':'x'}}",
 		  "LogConfig: max-size 'x' is not a size" },
 		{ "'LogConfig':{'Config':{'max-file':'-1'}}",
