@@ -280,6 +280,8 @@ static int refuse_cidfile(TAKE_ARGS)
 	{ OPTION(0, "pids-limit", "N"), .take = take_number, HOST("PidsLimit") }, \
 	{ OPTION(0, "restart", "POLICY[:N]"), .take = command_take_restart_policy, \
 	  HOST("RestartPolicy") }
+#define LOG_OPT \
+	{ OPTION(0, "log-opt", "NAME=VALUE"), .take = take_log_opt, HOST("LogConfig") }
 #define CREATE \
 	{ OPTION(0, "add-host", "HOST:ADDRESS"), .take = take_item, HOST("ExtraHosts") }, \
 	{ OPTION('a', "attach", "STREAM"), .take = take_attach }, \
@@ -300,7 +302,7 @@ static int refuse_cidfile(TAKE_ARGS)
 	{ OPTION('l', "label", "NAME[=VALUE]"), .take = take_label, TOP("Labels") }, \
 	{ OPTION(0, "link", "CONTAINER:ALIAS"), .take = take_item, HOST("Links") }, \
 	{ OPTION(0, "log-driver", "DRIVER"), .take = take_log_driver, HOST("LogConfig") }, \
-	{ OPTION(0, "log-opt", "NAME=VALUE"), .take = take_log_opt, HOST("LogConfig") }, \
+	LOG_OPT, \
 	{ OPTION(0, "mount", "FIELD=VALUE,..."), .take = command_take_mount, HOST("Mounts") }, \
 	{ OPTION(0, "name", "NAME"), .take = take_name, .offset = offsetof(struct command, name) }, \
 	{ OPTION(0, "network", "NETWORK"), .take = take_text, HOST("NetworkMode") }, \
@@ -328,7 +330,7 @@ static int refuse_cidfile(TAKE_ARGS)
 
 static const struct option_spec create_specs[] = { CREATE, LIMITS };
 static const struct option_spec run_specs[] = { DETACH, CREATE, LIMITS };
-static const struct option_spec update_specs[] = { LIMITS };
+static const struct option_spec update_specs[] = { LIMITS, LOG_OPT };
 
 const struct option_table command_create_options = { create_specs, COUNT(create_specs) };
 const struct option_table command_run_options = { run_specs, COUNT(run_specs) };
