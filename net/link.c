@@ -260,16 +260,24 @@ static int make_bridge(struct netlink *netlink, const struct link_bridge *bridge
 	return netlink_send(netlink, &batch, err);
 }
 
+/* Neighbours are asked for from a link-local address, and the one that the kernel makes is
+ * checked for duplicates first: fe80::1, as Docker's bridge has it, is usable at once. */
 static int raise_bridge(struct netlink *netlink, int index, const struct link_bridge *bridge,
 			struct error *err)
 {
+	static const struct network_addresses link_local = {
+		.address6.s6_addr = { 0xfe, 0x80, [15] = 1 }, .prefix6_len = 64
+	};
 	struct netlink_batch batch = { .count = 0 };
 
 	add_address(&batch, index, &bridge->addresses, false, "give the bridge its address");
 	raise_link(&batch, index, "raise the bridge");
-	if (bridge->addresses.prefix6_len > 0)
+	if (bridge->addresses.prefix6_len > 0) {
 		add_address(&batch, index, &bridge->addresses, true,
 			    "give the bridge its IPv6 address");
+		add_address(&batch, index, &link_local, true,
+			    "give the bridge its link-local address");
+	}
 	return netlink_send(netlink, &batch, err);
 }
 

@@ -8,6 +8,7 @@
  */
 #include "net/network.h"
 
+#include "net/forwarding.h"
 #include "net/link.h"
 #include "net/namespace.h"
 #include "net/pool.h"
@@ -15,15 +16,12 @@
 
 #include "base/log.h"
 #include "base/num.h"
-#include "base/path.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define LINGER_S 2
@@ -116,44 +114,6 @@ int network_open(const struct network_options *options, struct network **ret, st
 	return 0;
 }
 
-/* --- the host's settings ---------------------------------------------------------------- */
-
-/* Write a file below /proc/sys/net unless it says so already. */
-static int set_sysctl(const char *name, char value, struct error *err)
-{
-	char path[128], has = 0;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
-	auto_fd int fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return error_set_sys(err, errno, "cannot open %s", path);
-	if (pread(fd, &has, 1, 0) == 1 && has == value)
-		return 0;
-	if (pwrite(fd, &value, 1, 0) != 1)
-		return error_set_sys(err, errno, "cannot set %s to %c", path, value);
-	log_info("%s is now %c, for containers on a bridge", path, value);
-	return 0;
-}
-
-static bool host_has_ipv6(void)
-{
-	return access("/proc/sys/net/ipv6/conf/all/forwarding", F_OK) == 0;
-}
-
-/* Between the bridge and the world, and nothing else, packets are passed on; a host's own
- * setting for all interfaces is one that it wants for others too. */
-static int set_up_forwarding(struct network *n, struct error *err)
-{
-	char name[64];
-	int ret = set_sysctl("ipv4/ip_forward", '1', err);
-
-	if (ret < 0)
-		return ret;
-	/* The host's loopback address may come in by the bridge's side of a published port. */
-	snprintf(name, sizeof(name), "ipv4/conf/%s/route_localnet", n->bridge);
-	return set_sysctl(name, '1', err);
-}
-
 /* --- the bridge --------------------------------------------------------------------------- */
 
 /* The range: the option's, else the one that the bridge has, else a free one. */
@@ -194,7 +154,7 @@ static struct network_addresses get_gateways(const struct network *n)
 	struct network_addresses ret = { .address.s_addr = htonl(n->gateway),
 					 .prefix_len = n->subnet.prefix_len };
 
-	if (host_has_ipv6()) {
+	if (forwarding_host_has_ipv6()) {
 		ret.address6 = subnet_make_ula(n->seed);
 		ret.address6.s6_addr[15] = 1;
 		ret.prefix6_len = ULA_LEN;
@@ -218,7 +178,7 @@ static int make_bridge(struct network *n, struct error *err)
 	/* One that an engine before us made is ours too. */
 	n->made_bridge = n->made_bridge || link_has_alias(n->host, n->bridge, n->alias);
 	n->bridge_index = index;
-	ret = set_up_forwarding(n, err);
+	ret = forwarding_set_up(n->bridge, gateways.prefix6_len > 0, err);
 	if (ret < 0)
 		return ret;
 	namespaces_set_bridge(n->namespaces, index, bridge.mtu);

@@ -1,0 +1,82 @@
+/* Files below /proc/sys/net. A host that forwards IPv6 no longer listens to routers, and
+ * loses the default route that it has from one, unless accept_ra is 2.
+ */
+#include "net/forwarding.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#define SETTINGS "/proc/sys/net/"
+
+static int set(const char *path, char value, struct error *err)
+{
+	auto_fd int fd = open(path, O_RDWR | O_CLOEXEC);
+	char has = 0;
+
+	if (fd < 0)
+		return error_set_sys(err, errno, "cannot open %s", path);
+	if (pread(fd, &has, 1, 0) == 1 && has == value)
+		return 0;
+	if (pwrite(fd, &value, 1, 0) != 1)
+		return error_set_sys(err, errno, "cannot set %s to %c", path, value);
+	log_info("%s is now %c, for containers on a bridge", path, value);
+	return 0;
+}
+
+static bool is(const char *path, char value)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char has = 0;
+
+	return fd >= 0 && pread(fd, &has, 1, 0) == 1 && has == value;
+}
+
+bool forwarding_host_has_ipv6(void)
+{
+	return access(SETTINGS "ipv6/conf/all/forwarding", F_OK) == 0;
+}
+
+static int keep_listening_to_routers(struct error *err)
+{
+	auto_dir DIR *dir = opendir(SETTINGS "ipv6/conf");
+	struct dirent *entry;
+	int ret = 0;
+
+	while (ret == 0 && dir && (entry = readdir(dir))) {
+		char path[PATH_MAX];
+
+		if (*entry->d_name == '.')
+			continue;
+		snprintf(path, sizeof(path), SETTINGS "ipv6/conf/%s/accept_ra", entry->d_name);
+		if (is(path, '1'))
+			ret = set(path, '2', err);
+	}
+	return ret;
+}
+
+static int set_up_ipv6(struct error *err)
+{
+	static const char all[] = SETTINGS "ipv6/conf/all/forwarding";
+	int ret;
+
+	if (is(all, '1'))
+		return 0;
+	ret = keep_listening_to_routers(err);
+	return ret < 0 ? ret : set(all, '1', err);
+}
+
+int forwarding_set_up(const char *bridge, bool with_ipv6, struct error *err)
+{
+	char path[128];
+	int ret = set(SETTINGS "ipv4/ip_forward", '1', err);
+
+	if (ret < 0)
+		return ret;
+	snprintf(path, sizeof(path), SETTINGS "ipv4/conf/%s/route_localnet", bridge);
+	ret = set(path, '1', err);
+	return ret < 0 || !with_ipv6 ? ret : set_up_ipv6(err);
+}
