@@ -126,7 +126,8 @@ int container_remove(struct container *c, struct ticket *ticket, bool force, boo
 	(void)volumes;
 	if (ticket->resumed && container_is_removed(c))
 		return 0;
-	ret = container_check(c, true, err);
+	/* Who is told that there is none may use the name: one that is being removed is waited for. */
+	ret = container_is_removed(c) ? 0 : container_check(c, true, err);
 	/* Before the queue, so that rmdir is answered at once. */
 	if (ret == 0 && !force && look(c).busy)
 		ret = refuse_busy(c, err);

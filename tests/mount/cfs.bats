@@ -176,7 +176,7 @@ expect_nothing_left() {
 @test "--rm: 200 times in a row nothing is left and no output lost" {
 	local i
 	for i in $(seq 200); do
-		apart cfs run --rm "$IMAGE" sh -c "echo out$i; echo err$i >&2; exit 7"
+		apart cfs run --rm --name web "$IMAGE" sh -c "echo out$i; echo err$i >&2; exit 7"
 		expect_apart 7 "out$i" "err$i"
 	done
 	expect_nothing_left
@@ -236,9 +236,10 @@ expect_nothing_left() {
 	apart cfs wait web
 	expect_apart 0 6 ''
 	apart cfs logs web
-	expect_apart 0 $'one\ntwo' ''
+	expect_apart 0 one two
+	expect_equal "$(cfs logs web 2>&1)" $'one\ntwo'
 	apart cfs logs --tail 1 "$(field "$MNT/containers/web/status" Id | cut -c 1-5)"
-	expect_apart 0 two ''
+	expect_apart 0 '' two
 	apart cfs run -d nosuch true
 	expect_apart 125 '' 'cfs: create: no such image: nosuch'
 }

@@ -7,10 +7,21 @@ setup() {
 	export CONTAINERFS=$mnt
 	mkdir -p "$mnt/containers/web" "$mnt/images"
 	touch "$mnt/ctl" "$mnt/containers/web/ctl"
-	printf 'one\ntwo\nthree\n' >"$mnt/containers/web/logs"
-	cp "$mnt/containers/web/logs" "$mnt/containers/web/follow"
-	printf 'Name:\tweb\nId:\t%064d\n' 42 >"$mnt/containers/web/status"
+	write_log one two three
+	echo 0 >"$mnt/containers/web/wait"
+	printf 'Name:\tweb\nId:\t%064d\nState:\texited\n' 42 >"$mnt/containers/web/status"
 	printf 'stop NAME...\nstopwatch\nstart NAME...\n' >"$mnt/help"
+}
+
+# The log of web: a line each second of 2026; those that begin with E are of stderr.
+write_log() {
+	local dir=$mnt/containers/web
+	printf '%s\n' "$@" >"$dir/logs"
+	grep -v ^E "$dir/logs" >"$dir/stdout" || :
+	grep ^E "$dir/logs" >"$dir/stderr" || :
+	awk '{ printf "{\"log\":\"%s\\n\",\"stream\":\"%s\",\"time\":\"2026-01-01T%02d:%02d:%02d.5Z\"}\n",
+		$0, /^E/ ? "stderr" : "stdout", NR / 3600, NR / 60 % 60, NR % 60 }' "$dir/logs" \
+		>"$dir/logs.json"
 }
 
 teardown() {
@@ -93,12 +104,54 @@ run_apart() {
 }
 
 @test "the tail of a log of many blocks" {
-	seq 100000 >"$mnt/containers/web/logs"
-	run_apart "$cfs" logs --tail 50000 web
-	[ "$out" = "$(seq 50001 100000)" ]
+	write_log $(seq 50000)
+	run_apart "$cfs" logs --tail 20000 web
+	[ "$out" = "$(seq 30001 50000)" ]
 	printf 'unfinished' >>"$mnt/containers/web/logs"
-	run_apart "$cfs" logs --tail 2 web
-	[ "$out" = $'100000\nunfinished' ]
+	[ "$("$cfs" logs --tail 2 web 2>&1)" = $'50000\nunfinished' ]
+}
+
+@test "streams apart, in the order of arrival where they are one" {
+	write_log one E1 two E2 three
+	run_apart "$cfs" logs web
+	[ "$out|$err" = $'one\ntwo\nthree|E1\nE2' ]
+	[ "$("$cfs" logs web 2>&1)" = $'one\nE1\ntwo\nE2\nthree' ]
+	run_apart "$cfs" logs -n 3 web
+	[ "$out|$err" = $'two\nthree|E2' ]
+	run_apart "$cfs" logs -t -n 2 web
+	[ "$out|$err" = '2026-01-01T00:00:05.5Z three|2026-01-01T00:00:04.5Z E2' ]
+}
+
+@test "logs between two times" {
+	write_log $(seq 20000)
+	run_apart "$cfs" logs --since 2026-01-01T01:00:00Z --until 2026-01-01T01:00:03Z web
+	[ "$out" = $'3600\n3601\n3602' ]
+	run_apart "$cfs" logs --since 2026-01-01T03:00:00+02:00 --until 2026-01-01T01:00:01.5Z -t web
+	[ "$out" = $'2026-01-01T01:00:00.5Z 3600\n2026-01-01T01:00:01.5Z 3601' ]
+	run_apart "$cfs" logs --until 1767225601 web
+	[ "$out" = '' ]
+	run_apart "$cfs" logs --until 1767225601.6 web
+	[ "$out" = 1 ]
+	run_apart "$cfs" logs --since 2026-01-01 -n 1 web
+	[ "$out" = 20000 ]
+	run_apart "$cfs" logs --since 1h30m20s web
+	[ "$out" = "" ]
+	for time in yesterday 10x 2026-13-01 '' 99999999999999999999; do
+		run_apart "$cfs" logs --since "$time" web
+		[ "$code $err" = "1 cfs: logs: '$time' is no time; such as 2026-01-31T15:04:05Z, 1769871845 or 10m" ]
+	done
+}
+
+@test "logs tells times of pieces of a line once, and shows text as it was" {
+	cat >"$mnt/containers/web/logs.json" <<'END'
+{"log":"a \"b\" \\ \u00e9\t","stream":"stdout","time":"2026-01-01T00:00:01Z"}
+{"log":"E\n","stream":"stderr","time":"2026-01-01T00:00:02Z"}
+{"log":"end\r\n","stream":"stdout","time":"2026-01-01T00:00:03Z"}
+12 bytes were dropped
+END
+	run_apart "$cfs" logs -t web
+	[ "$out" = $'2026-01-01T00:00:01Z a "b" \\ \u00e9\tend\r\n12 bytes were dropped' ]
+	[ "$err" = '2026-01-01T00:00:02Z E' ]
 }
 
 @test "a container is found by a prefix of its id" {

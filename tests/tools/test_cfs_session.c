@@ -68,7 +68,7 @@ static pid_t begin(struct session session)
 	move_fd("out", O_WRONLY | O_CREAT, STDOUT_FILENO);
 	move_fd("err", O_WRONLY | O_CREAT, STDERR_FILENO);
 	session.dir_fd = dir_fd;
-	_exit(session_run(&session));
+	_exit(session_run(&session, NULL));
 }
 
 static int end(pid_t pid)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -52,6 +53,33 @@ const char *json_member(const char *object, const char *name);
 /* Append the text of a value that is a string; false when it is none. */
 bool json_append_text(const char *value, struct text *out);
 bool json_is_true(const char *value);
+
+/* ---- times.c ---- */
+
+int64_t time_now(void);
+/* Nanoseconds since 1970 of an RFC 3339 time, of seconds since 1970, or of a duration
+ * such as 1h30m before now. -1 when it is none. */
+int time_parse(const char *text, int64_t *ret);
+
+/* ---- tail.c ---- */
+
+off_t tail_get_size(int fd);
+/* Offset at which the last lines of a file begin. */
+off_t tail_find_lines(int fd, unsigned long lines);
+
+/* A file that grows, line by line. */
+struct lines {
+	int fd;
+	off_t offset; /* at which the next line begins */
+	struct text buf;
+	size_t start; /* of the next line in buf */
+	size_t seen;  /* of its bytes: no newline */
+};
+
+void lines_begin(struct lines *lines, int fd, off_t offset);
+/* The next whole line without its newline, borrowed until the next call; false when there is
+ * none yet. */
+bool lines_next(struct lines *lines, char **ret_line);
 
 /* ---- mount.c ---- */
 
@@ -119,7 +147,8 @@ struct options {
 	bool attach_stdin;
 	bool attach_stdout;
 	bool attach_stderr;
-	bool tty; /* -t */
+	bool tty;    /* -t */
+	bool remove; /* --rm */
 	bool no_sig_proxy;
 	const char *cidfile; /* borrowed from argv */
 	struct detach_keys keys;
@@ -134,9 +163,13 @@ int options_parse(struct options *options, int argc, char **argv, char *ret_prob
 /* ---- input.c ---- */
 
 /* Pass our stdin to the file stdin of dir_fd until either ends. keys: those that
- * detach, or NULL. Returns the descriptor that tells of them, -1 when nothing can. */
-int input_begin(int dir_fd, const struct detach_keys *keys);
+ * detach, or NULL. close_it: the end of ours is told to ctl. Returns the descriptor that tells of them, -1 when nothing can. */
+int input_begin(int dir_fd, bool close_it, const struct detach_keys *keys);
 
+/* Append -e for a setting K=V, or for K with our own value; nothing when we have none. */
+void options_add_env(struct text *words, const char *setting);
+/* The same for the lines of a file. False and errno when it cannot be read. */
+bool options_add_env_file(struct text *words, const char *path);
 /* Docker's words for true and false; -1 for others. */
 int options_parse_flag(const char *text, bool *ret);
 
@@ -152,6 +185,7 @@ struct session {
 	int dir_fd;        /* containers/NAME, or its exec/ENTRY */
 	const char *start; /* what its ctl is told when all is open; NULL: it runs */
 	bool ours;     /* made for this: it goes when it cannot start, ends when nobody reads it */
+	bool remove;   /* it goes when it ends: see that it is gone */
 	bool entry;    /* an exec entry */
 	bool from_now; /* leave out the output that is there already */
 	bool redraw;   /* a program on the terminal is to draw itself anew */
@@ -164,8 +198,8 @@ struct session {
 };
 
 /* Pass streams and signals until the container has stopped, or the keys were typed.
- * Returns what cfs is to exit with. */
-int session_run(const struct session *session);
+ * Returns what cfs is to exit with; ret_detached may be NULL. */
+int session_run(const struct session *session, bool *ret_detached);
 /* Only start it; a failure ends the program as session_run() would. */
 void session_start(const struct session *session);
 /* End the program unless stdin can be the terminal that is wanted. */
@@ -180,6 +214,7 @@ void command_print_usage(FILE *out);
 int command_run(int argc, char **argv);
 int command_create(int argc, char **argv);
 int command_start(int argc, char **argv);
+int command_exec(int argc, char **argv);
 int command_attach(int argc, char **argv);
 int command_logs(int argc, char **argv);
 int command_events(int argc, char **argv);
@@ -193,6 +228,8 @@ int command_pass(int argc, char **argv);
 
 /* Write all; ends the program when stdout or stderr does not take it. */
 void copy_out(int out_fd, const char *bytes, size_t len);
+/* The same terminal, or 2>&1? */
+bool copy_is_one_file(int fd, int other_fd);
 /* From in_fd to stdout until end of file; 0 or -errno of the read. */
 int copy_to_stdout(int in_fd);
 

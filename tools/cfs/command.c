@@ -48,6 +48,18 @@ static const struct command commands[] = {
 	  "       cfs start -a|-i NAME\n"
 	  "Start containers; with -a pass its output and exit as it exits, with -i its input "
 	  "too.\n" },
+	{ "exec", command_exec,
+	  "usage: cfs exec [OPTION...] NAME COMMAND [ARG...]\n"
+	  "Run a further process in a running container, pass its streams and our signals,\n"
+	  "exit as it exits.\n"
+	  "  -d, --detach             leave it alone\n"
+	  "      --detach-keys KEYS   to leave its terminal (ctrl-p,ctrl-q)\n"
+	  "  -e, --env K[=V]          set a variable; K alone takes the caller's\n"
+	  "      --env-file FILE      lines K=V or K; # begins a comment\n"
+	  "  -i, --interactive        pass our input\n"
+	  "  -t, --tty                give it a terminal\n"
+	  "  -u, --user USER[:GROUP]  run as\n"
+	  "  -w, --workdir DIR        run in\n" },
 	{ "attach", command_attach,
 	  "usage: cfs attach [--no-stdin] [--sig-proxy=false] NAME\n"
 	  "Pass the streams of a running container from now on, and exit as it exits.\n" },

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void copy_out(int out_fd, const char *bytes, size_t len)
@@ -40,4 +41,12 @@ int copy_to_stdout(int in_fd)
 			return -errno;
 	}
 	return 0;
+}
+
+bool copy_is_one_file(int fd, int other_fd)
+{
+	struct stat st, other;
+
+	return fstat(fd, &st) == 0 && fstat(other_fd, &other) == 0 && st.st_dev == other.st_dev &&
+	       st.st_ino == other.st_ino;
 }

@@ -1,4 +1,4 @@
-/* Commands that are a file read or written: logs, events, import. */
+/* Commands that are a file read or written: events, import. */
 #include "cfs.h"
 
 #include <errno.h>
@@ -10,100 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Offset at which the last n lines of a file begin. */
-static off_t find_tail(int fd, unsigned long lines)
-{
-	char buf[4096];
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		fail_sys(CFS_FAILED, "cannot look at the log");
-	off_t at = st.st_size;
-	unsigned long seen = 0;
-	while (at > 0) {
-		size_t len = at < (off_t)sizeof(buf) ? (size_t)at : sizeof(buf);
-		ssize_t n = pread(fd, buf, len, at - (off_t)len);
-		if (n != (ssize_t)len)
-			fail_sys(CFS_FAILED, "cannot read the log");
-		for (; len > 0; len--, at--) {
-			/* The newline at the very end ends the last line. */
-			if (buf[len - 1] == '\n' && at < st.st_size && ++seen == lines)
-				return at;
-			if (lines == 0)
-				return st.st_size;
-		}
-	}
-	return 0;
-}
-
-/* follow is a stream: what is to be left out is read. */
-static void skip_bytes(int fd, off_t count)
-{
-	char buf[65536];
-
-	while (count > 0) {
-		ssize_t n = read(fd, buf, count < (off_t)sizeof(buf) ? (size_t)count : sizeof(buf));
-		if (n == 0 || (n < 0 && errno != EINTR))
-			return;
-		count -= n > 0 ? n : 0;
-	}
-}
-
-static unsigned long parse_lines(const char *text)
-{
-	char *end;
-
-	if (strcmp(text, "all") == 0)
-		return ULONG_MAX;
-	errno = 0;
-	unsigned long lines = strtoul(text, &end, 10);
-	if (errno || end == text || *end || text[0] < '0' || text[0] > '9')
-		fail(CFS_FAILED, "logs: '%s' is no number of lines", text);
-	return lines;
-}
-
-int command_logs(int argc, char **argv)
-{
-	static const struct option names[] = {
-		{ "follow", no_argument, NULL, 'f' },
-		{ "tail", required_argument, NULL, 'n' },
-		{ NULL, 0, NULL, 0 },
-	};
-	unsigned long lines = ULONG_MAX;
-	bool follow = false;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "fn:", names, NULL)) != -1) {
-		if (c == '?')
-			return CFS_FAILED;
-		if (c == 'f')
-			follow = true;
-		else
-			lines = parse_lines(optarg);
-	}
-	if (argc - optind != 1)
-		fail(CFS_FAILED, "logs: one container is needed; see 'cfs logs --help'");
-
-	int dir_fd = mount_open_container(mount_open(CFS_FAILED), argv[optind], CFS_FAILED);
-	int fd = openat(dir_fd, "logs", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		fail_sys(CFS_FAILED, "cannot open 'logs'");
-	off_t from = lines == ULONG_MAX ? 0 : find_tail(fd, lines);
-	if (follow) {
-		close(fd);
-		fd = openat(dir_fd, "follow", O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			fail_sys(CFS_FAILED, "cannot open 'follow'");
-		skip_bytes(fd, from);
-	} else if (lseek(fd, from, SEEK_SET) < 0) {
-		fail_sys(CFS_FAILED, "cannot seek in 'logs'");
-	}
-	errno = -copy_to_stdout(fd);
-	if (errno)
-		fail_sys(CFS_FAILED, "cannot read the log");
-	return 0;
-}
 
 int command_events(int argc, char **argv)
 {

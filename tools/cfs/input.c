@@ -16,6 +16,7 @@
 
 struct input {
 	int out_fd;
+	int ctl_fd;      /* -1: closing out_fd will do */
 	int detached_fd; /* -1: nothing to look for */
 	struct detach_keys keys;
 	char raw[65536];
@@ -64,11 +65,13 @@ static void *pass_stdin(void *arg)
 	while (pass_some(input))
 		;
 	close(input->out_fd);
+	if (input->ctl_fd >= 0)
+		(void)!write(input->ctl_fd, "closestdin\n", 11);
 	free(input);
 	return NULL;
 }
 
-int input_begin(int dir_fd, const struct detach_keys *keys)
+int input_begin(int dir_fd, bool close_it, const struct detach_keys *keys)
 {
 	/* One that has ended meanwhile, or is gone, takes nothing. */
 	int out_fd = openat(dir_fd, "stdin", O_WRONLY | O_CLOEXEC);
@@ -80,6 +83,7 @@ int input_begin(int dir_fd, const struct detach_keys *keys)
 	if (!input)
 		fail(CFS_RUN_FAILED, "out of memory");
 	input->out_fd = out_fd;
+	input->ctl_fd = close_it ? openat(dir_fd, "ctl", O_WRONLY | O_CLOEXEC) : -1;
 	input->detached_fd = keys ? eventfd(0, EFD_CLOEXEC) : -1;
 	input->keys = keys ? *keys : (struct detach_keys){ .count = 0 };
 	int detached_fd = input->detached_fd;

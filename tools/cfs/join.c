@@ -96,7 +96,7 @@ int command_start(int argc, char **argv)
 	joining.session.start = "start";
 	joining.session.keys = &joining.keys;
 	fit_session(&joining.session, argv[optind]);
-	return session_run(&joining.session);
+	return session_run(&joining.session, NULL);
 }
 
 static bool has_state(int dir_fd, const char *state)
@@ -132,5 +132,5 @@ int command_attach(int argc, char **argv)
 	if (has_state(session->dir_fd, "paused"))
 		fail(CFS_RUN_FAILED, "attach: container '%s' is paused; unpause it first",
 		     argv[optind]);
-	return session_run(session);
+	return session_run(session, NULL);
 }

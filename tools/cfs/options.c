@@ -160,7 +160,7 @@ int options_parse_flag(const char *text, bool *ret)
 }
 
 /* -e K takes ours; a variable that we do not have is left out. */
-static void add_env(struct text *words, const char *setting)
+void options_add_env(struct text *words, const char *setting)
 {
 	const char *ours = strchr(setting, '=') ? "" : getenv(setting);
 	struct text full = { .data = NULL };
@@ -204,6 +204,11 @@ static bool add_file(struct text *words, const char *path,
 	free(line);
 	fclose(file);
 	return whole;
+}
+
+bool options_add_env_file(struct text *words, const char *path)
+{
+	return add_file(words, path, options_add_env);
 }
 
 /* In lower case, which is how the mount wants it. */
@@ -271,7 +276,7 @@ static int take_file(struct parsing *p, const struct row *row)
 {
 	bool env = is_row(row, "env-file");
 
-	if (!add_file(&p->files, optarg, env ? add_env : add_label))
+	if (!add_file(&p->files, optarg, env ? options_add_env : add_label))
 		return refuse(p, "cannot read '%s': %s", optarg, describe_errno(errno));
 	return 0;
 }
@@ -293,6 +298,8 @@ static int take_flag(struct parsing *p, const struct row *row, bool by_name)
 			o->stdin_open = flag;
 		else if (is_row(row, "tty"))
 			o->tty = flag;
+		else if (is_row(row, "rm"))
+			o->remove = flag;
 		add_option(&o->words, row, by_name,
 			   flag && !optarg ? NULL
 			   : flag          ? "true"
@@ -323,7 +330,7 @@ static int take_option(struct parsing *p, const struct row *row, bool by_name)
 	if (is_row(row, "cidfile"))
 		o->cidfile = optarg;
 	else if (is_row(row, "env"))
-		add_env(&o->words, optarg);
+		options_add_env(&o->words, optarg);
 	else if (!is_row(row, "detach-keys"))
 		add_option(&o->words, row, by_name, optarg);
 	else if (detach_keys_parse(optarg, &o->keys) < 0)

@@ -115,6 +115,7 @@ static struct session make_session(const struct options *o, int dir_fd)
 		.dir_fd = dir_fd,
 		.start = "start",
 		.ours = true,
+		.remove = o->remove,
 		.with_stdin = o->stdin_open && (!o->attach_given || o->attach_stdin),
 		.with_stdout = !o->attach_given || o->attach_stdout,
 		.with_stderr = !o->attach_given || o->attach_stderr,
@@ -150,7 +151,7 @@ int command_run(int argc, char **argv)
 	text_free(&o.words);
 	session.dir_fd = mount_open_container(mnt_fd, id, CFS_RUN_FAILED);
 	if (!o.detach)
-		return session_run(&session);
+		return session_run(&session, NULL);
 	session_start(&session);
 	printf("%s\n", id);
 	return 0;

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* What a container is sent that cfs is sent. */
@@ -73,20 +72,12 @@ static void open_flow(const struct session *s, struct flow *flow, const char *na
 		fail_sys(CFS_RUN_FAILED, "cannot seek in '%s'", name);
 }
 
-/* The same terminal, or 2>&1? */
-static bool is_one_file(int fd, int other_fd)
-{
-	struct stat st, other;
-
-	return fstat(fd, &st) == 0 && fstat(other_fd, &other) == 0 && st.st_dev == other.st_dev &&
-	       st.st_ino == other.st_ino;
-}
-
 /* Both into one file go in the order of arrival, which `logs` has. */
 static void open_flows(struct joined *j)
 {
 	const struct session *s = j->session;
-	bool one = s->with_stdout && s->with_stderr && is_one_file(STDOUT_FILENO, STDERR_FILENO);
+	bool one =
+		s->with_stdout && s->with_stderr && copy_is_one_file(STDOUT_FILENO, STDERR_FILENO);
 
 	open_flow(s, &j->flows[0], one ? "logs" : "stdout", s->with_stdout, STDOUT_FILENO);
 	open_flow(s, &j->flows[1], "stderr", s->with_stderr && !one, STDERR_FILENO);
@@ -396,13 +387,21 @@ static void begin_input(struct joined *j)
 		terminal_make_raw();
 		j->raw = true;
 	}
-	if (s->tty && !s->start)
+	if (s->tty && (!s->start || s->entry))
 		fit_terminal(j);
 	if (s->with_stdin)
-		j->detached_fd = input_begin(s->dir_fd, s->tty ? s->keys : NULL);
+		j->detached_fd =
+			input_begin(s->dir_fd, s->entry && !s->tty, s->tty ? s->keys : NULL);
 }
 
-int session_run(const struct session *session)
+/* The mount removes it behind the exit code's back. Who has seen cfs end may use the
+ * name again; what is removed already refuses this. */
+static void see_it_gone(const struct joined *j)
+{
+	(void)!write(j->ctl_fd, "rm -v\n", 6);
+}
+
+int session_run(const struct session *session, bool *ret_detached)
 {
 	struct joined *j = join(session);
 
@@ -417,6 +416,10 @@ int session_run(const struct session *session)
 	begin_input(j);
 	pass_all(j);
 	terminal_restore();
+	if (session->remove && j->stopped)
+		see_it_gone(j);
+	if (ret_detached)
+		*ret_detached = j->detached;
 	/* The thread of stdin may be at work until the program ends. */
 	int exit_code = j->detached ? 0 : j->exit_code;
 	free(j);
