@@ -6,11 +6,10 @@
  * instructions when workers_free() returns: each one that ends leaves its
  * handle and joins the one that left before it.
  *
- * Everything in struct workers but max is guarded by lock.
+ * Everything in struct workers but max and create is guarded by lock.
  */
 #include "base/worker.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,7 +27,11 @@ struct job {
 	void *arg;
 };
 
+typedef int (*create_fn)(void *arg, pthread_t *ret, void *(*run)(void *), void *run_arg);
+
 struct workers {
+	create_fn create; /* constant, as its argument */
+	void *create_arg;
 	pthread_mutex_t lock;
 	pthread_cond_t work;  /* a job was queued, or ending was set */
 	pthread_cond_t empty; /* the last thread is ending */
@@ -43,13 +46,26 @@ struct workers {
 	pthread_t ended; /* the last thread that ended, not joined yet */
 };
 
+static int create_here(void *arg, pthread_t *ret, void *(*run)(void *), void *run_arg)
+{
+	(void)arg;
+	return -pthread_create(ret, NULL, run, run_arg);
+}
+
 struct workers *workers_new(unsigned max)
+{
+	return workers_new_from(max, create_here, NULL);
+}
+
+struct workers *workers_new_from(unsigned max, create_fn create, void *arg)
 {
 	struct workers *w = calloc(1, sizeof(*w));
 	pthread_condattr_t attr;
 
 	if (!w)
 		return NULL;
+	w->create = create;
+	w->create_arg = arg;
 	w->max = max > 0 ? max : 1;
 	w->last = &w->first;
 	pthread_mutex_init(&w->lock, NULL);
@@ -135,9 +151,9 @@ static int make_thread(struct workers *w)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, NULL, run_jobs, w);
+	r = w->create(w->create_arg, &thread, run_jobs, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -r;
+	return r;
 }
 
 /* Take the job with this number out of the queue again; NULL when a thread has

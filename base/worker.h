@@ -6,11 +6,19 @@
 
 #include "base/cleanup.h"
 
+#include <pthread.h>
+
 struct workers;
 
 /* max  most threads at once (further jobs queue)
  * Returns NULL when memory ran out. Threads have all signals blocked. */
 struct workers *workers_new(unsigned max);
+/* The same, with threads that are not made by pthread_create() of whoever submits: create does that, wherever
+ * it likes, and returns 0 or -errno. */
+struct workers *workers_new_from(unsigned max,
+				 int (*create)(void *arg, pthread_t *ret, void *(*run)(void *),
+					       void *run_arg),
+				 void *arg);
 /* Waits for the jobs that were begun and those queued. */
 void workers_free(struct workers *w);
 DEFINE_AUTO(struct workers *, workers_free);

@@ -135,6 +135,14 @@ void changes_on_image(void *arg, const char *action, const char *image_id, const
 	}
 }
 
+void changes_on_volume(void *arg, const char *name)
+{
+	struct fs *fs = arg;
+
+	if (atomic_load(&fs->is_whole))
+		invalidate_entry(fs->invalidator, node_make(NODE_VOLUMES, 0, 0), name);
+}
+
 void changes_on_event(void *arg)
 {
 	struct fs *fs = arg;

@@ -12,6 +12,7 @@ void changes_take_over(struct fs *fs);
 /* The callbacks; arg is the struct fs. */
 void changes_on_container(void *arg, uint64_t key);
 void changes_on_image(void *arg, const char *action, const char *image_id, const char *name);
+void changes_on_volume(void *arg, const char *name);
 void changes_on_event(void *arg);
 const char *changes_find_image_user(void *arg, const char *image_id);
 /* struct park's: on the waker's thread. */

@@ -77,6 +77,7 @@ struct loop {
  * poll handle to handlers, and gives hooks the handlers' userdata. */
 static _Thread_local const struct fuse_in_header *current_request;
 static _Thread_local struct message *reply_catcher;
+static _Thread_local int reply_fd = -1; /* channel_set_reply_fd() */
 
 /* The kernel's locks order a reply, and all before it, before the requests read after it: that is how
  * two requests on one descriptor follow each other. ThreadSanitizer must be told. */
@@ -127,7 +128,7 @@ static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata)
 		return catch_reply(reply_catcher, iov, count);
 	touch_pages(iov, count);
 	NOTE_REPLY();
-	return writev(fd, iov, count);
+	return writev(reply_fd >= 0 ? reply_fd : fd, iov, count);
 }
 
 /* libfuse wants one; the loop does not go through it. */
@@ -498,6 +499,11 @@ uint64_t channel_get_poll_kh(void)
 	    !(in->flags & FUSE_POLL_SCHEDULE_NOTIFY))
 		return 0;
 	return in->kh;
+}
+
+void channel_set_reply_fd(int fd)
+{
+	reply_fd = fd;
 }
 
 /* --- to the kernel -------------------------------------------------------- */

@@ -47,6 +47,9 @@ bool channel_is_resent(void);
 uint64_t channel_get_poll_kh(void);
 /* Inside the OPEN, CREATE... handlers etc. nothing else is offered. */
 
+/* This thread has another descriptor table, where that number is the connection: its replies go there. */
+void channel_set_reply_fd(int fd);
+
 /* Tell the kernel that a polled file changed. Any thread, holding no lock that
  * a handler takes. 0 or -errno; a handle that the kernel has forgotten is no
  * error. */

@@ -26,6 +26,7 @@ struct nodes;
 struct requests;
 struct teller;
 struct templinks;
+struct volfs;
 
 /* Everything is set before the first request is read and constant afterwards; what changes lies in
  * the parts, each with its own lock. Of these locks at most one is held at a time. */
@@ -48,6 +49,7 @@ struct fs {
 	struct templinks *templinks;
 	struct teller *teller;
 	struct invalidator *invalidator;
+	struct volfs *volfs;  /* what lies in volumes, recorded */
 	struct kept *kept;    /* names, for the next engine */
 	atomic_bool is_whole; /* all of the above are there: who is called back may use them */
 };

@@ -23,6 +23,7 @@
 #include "fs/premises.h"
 #include "fs/readiness.h"
 #include "fs/slots.h"
+#include "fs/volfs.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -151,9 +152,11 @@ static void ask_engine_to_end(struct holder *h)
 
 static void drop_memory(struct holder *h)
 {
-	int *fds[] = { &h->memory.init_fd, &h->memory.handles_fd, &h->memory.requests_fd,
-		       &h->memory.sessions_fd, &h->memory.names_fd };
+	int *fds[] = { &h->memory.init_fd,     &h->memory.handles_fd, &h->memory.requests_fd,
+		       &h->memory.sessions_fd, &h->memory.names_fd,   &h->memory.volumes_fd,
+		       &h->memory.keepers_fd };
 
+	volfs_end_keepers(h->memory.keepers_fd);
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
 		if (*fds[i] >= 0)
 			close(*fds[i]);
@@ -165,9 +168,11 @@ static void drop_memory(struct holder *h)
 
 static int make_memory(struct holder *h, struct error *err)
 {
-	static const char *const names[] = { "init", "handles", "requests", "sessions", "names" };
-	int *fds[] = { &h->memory.init_fd, &h->memory.handles_fd, &h->memory.requests_fd,
-		       &h->memory.sessions_fd, &h->memory.names_fd };
+	static const char *const names[] = { "init",  "handles", "requests", "sessions",
+					     "names", "volumes", "keepers" };
+	int *fds[] = { &h->memory.init_fd,     &h->memory.handles_fd, &h->memory.requests_fd,
+		       &h->memory.sessions_fd, &h->memory.names_fd,   &h->memory.volumes_fd,
+		       &h->memory.keepers_fd };
 
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
 		*fds[i] = slots_new_memory(names[i], err);
@@ -260,6 +265,8 @@ static void remount(struct holder *h)
 static void give_up_mount(struct holder *h, bool with_pause)
 {
 	log_warn("ending the connection of '%s'; it will be mounted anew", h->server.mnt);
+	/* They have descriptors of it too. */
+	volfs_end_keepers(h->memory.keepers_fd);
 	mountpoint_abort(&h->mount);
 	if (with_pause)
 		h->death_count = 0;
@@ -512,7 +519,7 @@ int holder_run(const struct holder_options *options, struct error *err)
 		.server = *options->server,
 		.premises = PREMISES_INIT,
 		.mount = MOUNTPOINT_INIT,
-		.memory = { -1, -1, -1, -1, -1, -1, 0, 0, false, false },
+		.memory = { -1, -1, -1, -1, -1, -1, -1, -1, 0, 0, false, false },
 		.signal_fd = -1,
 		.mounts_fd = -1,
 		.ready_fd = options->ready_fd,

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "fs/importfile.h"
 #include "fs/templink.h"
+#include "runtime/volume.h"
 
 #include <string.h>
 
@@ -190,6 +191,16 @@ static int find_image_id(struct fs *fs, const char *name, struct tree_entry *ret
 	return -ENOENT;
 }
 
+/* Its directory has a node of its own, which fs/volfs.h gives. */
+static int find_volume(struct fs *fs, const char *name, struct tree_entry *ret)
+{
+	if (!engine_find_volume(fs->engine, name, NULL))
+		return -ENOENT;
+	ret->kind = NODE_VOLUME;
+	ret->node = node_make(NODE_VOLUME, node_hash_name(name), 0);
+	return 0;
+}
+
 int names_find(struct fs *fs, uint64_t parent, const char *name, struct tree_entry *ret)
 {
 	switch (node_get_kind(parent)) {
@@ -200,6 +211,8 @@ int names_find(struct fs *fs, uint64_t parent, const char *name, struct tree_ent
 		return find_in_images(fs, parent, name, ret);
 	case NODE_SHA256:
 		return find_image_id(fs, name, ret);
+	case NODE_VOLUMES:
+		return find_volume(fs, name, ret);
 	default:
 		return -ENOENT;
 	}
@@ -217,6 +230,21 @@ static int list_containers(struct fs *fs, emit_fn emit, void *arg, struct error 
 	for (size_t i = 0; i < list.count; i++) {
 		if (!emit(arg, list.views[i]->name,
 			  node_make(NODE_CONTAINER, list.views[i]->key, 0)))
+			break;
+	}
+	return 0;
+}
+
+static int list_volumes(struct fs *fs, emit_fn emit, void *arg, struct error *err)
+{
+	AUTO(volume_list_deinit) struct volume_list list = { .count = 0, .infos = NULL };
+
+	if (engine_list_volumes(fs->engine, &list) < 0)
+		return error_set(err, ENOMEM, "no memory for the list of volumes");
+	for (size_t i = 0; i < list.count; i++) {
+		const char *name = list.infos[i].name;
+
+		if (!emit(arg, name, node_make(NODE_VOLUME, node_hash_name(name), 0)))
 			break;
 	}
 	return 0;
@@ -328,6 +356,8 @@ int names_list(struct fs *fs, uint64_t dir, emit_fn emit, void *arg, struct erro
 	case NODE_SHA256:
 		list_image_ids(fs, emit, arg);
 		return 0;
+	case NODE_VOLUMES:
+		return list_volumes(fs, emit, arg, err);
 	default:
 		return 0;
 	}

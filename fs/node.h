@@ -61,6 +61,9 @@ enum node_kind {
 	NODE_I_SIZE,
 	NODE_I_TAGS,
 	NODE_I_ROOTFS,
+	NODE_VOLUMES,
+	NODE_VOLUME, /* volumes/NAME in a listing, and its inode number */
+	NODE_INSIDE, /* a volume's directory and all below it: fs/volfs.h */
 	NODE_KIND_COUNT
 };
 

@@ -8,7 +8,9 @@
 #include "fs/files.h"
 #include "fs/names.h"
 #include "fs/templink.h"
+#include "fs/volfs.h"
 #include "runtime/config.h"
+#include "runtime/volume.h"
 
 #include <linux/fs.h>
 #include <stdlib.h>
@@ -29,7 +31,13 @@ static void release_change(struct work *work)
 static void answer_entry(struct work *work, int result)
 {
 	struct fuse_entry_param entry;
-	int r = ops_look_up(work->fs, work->parent, work->name, &work->caller, &entry, NULL);
+	int r;
+
+	if (node_get_kind(work->parent) == NODE_VOLUMES) {
+		volfs_lookup_volume(work->req, work->name);
+		return;
+	}
+	r = ops_look_up(work->fs, work->parent, work->name, &work->caller, &entry, NULL);
 
 	(void)result;
 	/* Removed by another between the deed and its answer. */
@@ -93,9 +101,18 @@ static int make_folder(struct work *work)
 
 static void run_mkdir(struct work *work)
 {
-	bool is_container = node_get_kind(work->parent) == NODE_CONTAINERS;
-
-	work_done(work, is_container ? make_container(work) : make_folder(work));
+	switch (node_get_kind(work->parent)) {
+	case NODE_CONTAINERS:
+		work_done(work, make_container(work));
+		break;
+	case NODE_VOLUMES:
+		work_done(work, engine_create_volume(work->fs->engine, &work->ticket, work->name,
+						     &work->err));
+		break;
+	default:
+		work_done(work, make_folder(work));
+		break;
+	}
 }
 
 void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -104,7 +121,8 @@ void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 	struct change *change;
 
 	(void)mode;
-	if (kind != NODE_CONTAINERS && kind != NODE_IMAGES && kind != NODE_FOLDER) {
+	if (kind != NODE_CONTAINERS && kind != NODE_IMAGES && kind != NODE_FOLDER &&
+	    kind != NODE_VOLUMES) {
 		refuse(req, EPERM, "mkdir", name);
 		return;
 	}
@@ -168,6 +186,10 @@ static void run_rmdir(struct work *work)
 	case NODE_SHA256:
 		work_done(work, remove_image(work));
 		break;
+	case NODE_VOLUMES:
+		work_done(work, engine_remove_volume(work->fs->engine, &work->ticket, work->name,
+						     &work->err));
+		break;
 	default:
 		work_done(work, remove_folder(work));
 		break;
@@ -180,7 +202,7 @@ void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct change *change;
 
 	if ((kind != NODE_CONTAINERS && kind != NODE_SHA256 && kind != NODE_IMAGES &&
-	     kind != NODE_FOLDER) ||
+	     kind != NODE_FOLDER && kind != NODE_VOLUMES) ||
 	    tree_find_child(kind, name)) {
 		refuse(req, EPERM, "rmdir", name);
 		return;

@@ -296,6 +296,24 @@ void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_in
 	fuse_reply_err(req, 0);
 }
 
+void ops_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
+{
+	struct error err = ERROR_INIT;
+	struct caller caller;
+	struct stat st;
+	int r;
+
+	(void)fi;
+	fs_read_caller(req, &caller);
+	r = nodes_stat(fs_of(req), ino, &caller, &st, &err);
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else if (offset < 0 || offset >= st.st_size)
+		fuse_reply_err(req, ENXIO);
+	else
+		fuse_reply_lseek(req, whence == SEEK_HOLE ? st.st_size : offset);
+}
+
 void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	      struct fuse_pollhandle *poll_handle)
 {

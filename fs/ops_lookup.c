@@ -18,6 +18,8 @@ void ops_init(void *userdata, struct fuse_conn_info *conn)
 	/* One request at a time could not be told from another when it is sent again in parts. */
 	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
 				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE);
+	/* In volumes the kernel, who knows the caller's groups, takes set-id bits away at writes. */
+	conn->want &= ~(unsigned)FUSE_CAP_HANDLE_KILLPRIV;
 	if (conn->capable & FUSE_CAP_READDIRPLUS)
 		conn->want |= FUSE_CAP_READDIRPLUS;
 }

@@ -14,6 +14,7 @@
 #include "fs/ops.h"
 #include "fs/teller.h"
 #include "fs/templink.h"
+#include "fs/volfs.h"
 #include "runtime/event.h"
 
 #include <fcntl.h>
@@ -94,6 +95,7 @@ static int open_engine(struct server *server, struct error *err)
 					  .graph = server->fs.graph,
 					  .events = server->fs.events,
 					  .on_change = changes_on_container,
+					  .on_volume = changes_on_volume,
 					  .arg = &server->fs };
 
 	make_instance(server->fs.options->root, instance);
@@ -146,6 +148,9 @@ static int make_mount(struct server *server, struct error *err)
 	if (r < 0)
 		return r;
 	handles_visit_all(fs, restore_handle);
+	r = volfs_take_over(fs->volfs, fs, err);
+	if (r < 0)
+		return r;
 	engine_forget_removed(fs->engine);
 	/* What changes from here on is seen to as it happens; what did before, all at once. */
 	atomic_store(&fs->is_whole, true);
@@ -184,6 +189,7 @@ static void unmake(struct server *server)
 	if (fs->park)
 		park_stop(fs->park);
 	workers_free(fs->workers);
+	volfs_free(fs->volfs);
 	if (fs->engine)
 		engine_close(fs->engine);
 	if (fs->graph)
@@ -292,7 +298,9 @@ int server_run(const struct server_options *options, const struct server_memory 
 	server.fs.memory = memory;
 	raise_file_limit();
 	block_signals(&server);
-	r = teller_start(memory->fuse_fd, &server.fs.teller, err);
+	r = volfs_start(memory, ready_fd, &server.fs.volfs, err);
+	if (r == 0)
+		r = teller_start(memory->fuse_fd, &server.fs.teller, err);
 	if (r == 0)
 		r = make(&server, err);
 	if (r == 0)

@@ -63,6 +63,9 @@ static const struct tree_row rows[] = {
 	{ NODE_I_SIZE, NODE_IMAGE, "size", READ_MODE, FILE_TEXT, text_render_size },
 	{ NODE_I_TAGS, NODE_IMAGE, "tags", READ_MODE, FILE_TEXT, text_render_tags },
 	{ NODE_I_ROOTFS, NODE_IMAGE, "rootfs", LINK_MODE, FILE_LINK, NULL },
+
+	{ NODE_VOLUMES, NODE_ROOT, "volumes", DIR_MODE, FILE_DIR, NULL },
+	{ NODE_VOLUME, NODE_VOLUMES, NULL, DIR_MODE, FILE_VOLUME, NULL },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
