@@ -38,6 +38,12 @@
 #define NOTIFY_RESEND 7
 #define UNIQUE_RESEND (UINT64_C(1) << 63)
 
+/* The same; the kernel can read and write a file of ours by itself. The place of max_stack_depth in struct
+ * fuse_init_out is unused[0] in older headers. Its value is how deep file systems may lie upon each other
+ * with ours on top (FILESYSTEM_MAX_STACK_DEPTH): an overlay below us is fine. */
+#define INIT_PASSTHROUGH2 (1U << 5) /* bit 37, in flags2 */
+#define STACK_DEPTH 2
+
 /* max_write as libfuse 3.14 offers it by itself (256 pages), and its room for
  * headers (FUSE_BUFFER_HEADER_SIZE of its lib/fuse_lowlevel.c). */
 #define BUFFER_SIZE ((1U << 20) + 4096U)
@@ -57,6 +63,7 @@ struct channel {
 	int fuse_fd; /* our own duplicate, closed by libfuse */
 	struct fuse_session *session;
 	bool taken_over;
+	atomic_bool can_pass_through;
 	struct message init_reply; /* of the synthetic INIT; written before the loop */
 	atomic_bool stopping;
 	pthread_mutex_t lock;
@@ -76,6 +83,7 @@ struct loop {
 /* What this thread is dispatching: libfuse hands neither the number nor the
  * poll handle to handlers, and gives hooks the handlers' userdata. */
 static _Thread_local const struct fuse_in_header *current_request;
+static _Thread_local struct channel *current_channel;
 static _Thread_local struct message *reply_catcher;
 static _Thread_local int reply_fd = -1; /* channel_set_reply_fd() */
 
@@ -121,9 +129,29 @@ static ssize_t catch_reply(struct message *message, const struct iovec *iov, int
 	return (ssize_t)message->len;
 }
 
+/* libfuse 3.14 knows neither of the two. Both or none: see fs/volfs_backing.c. */
+static void extend_init_reply(struct iovec *iov, int count, struct channel *channel)
+{
+	const struct fuse_init_in *in = (const void *)(current_request + 1);
+	struct fuse_init_out *out;
+
+	if (count != 2 || iov[1].iov_len < sizeof(*out) ||
+	    current_request->len < sizeof(*current_request) + sizeof(*in) ||
+	    !(in->flags & FUSE_INIT_EXT) || !(in->flags & FUSE_HANDLE_KILLPRIV_V2) ||
+	    !(in->flags2 & INIT_PASSTHROUGH2))
+		return;
+	out = iov[1].iov_base;
+	out->flags |= FUSE_INIT_EXT | FUSE_HANDLE_KILLPRIV_V2;
+	out->flags2 |= INIT_PASSTHROUGH2;
+	out->unused[0] = STACK_DEPTH;
+	atomic_store(&channel->can_pass_through, true);
+}
+
 static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata)
 {
 	(void)userdata;
+	if (current_request && current_request->opcode == FUSE_INIT && current_channel)
+		extend_init_reply(iov, count, current_channel);
 	if (reply_catcher)
 		return catch_reply(reply_catcher, iov, count);
 	touch_pages(iov, count);
@@ -154,6 +182,7 @@ static void process(struct channel *channel, void *bytes, size_t len)
 	struct fuse_buf buf = { .mem = bytes, .size = len };
 
 	current_request = bytes;
+	current_channel = channel;
 	fuse_session_process_buf(channel->session, &buf);
 	current_request = NULL;
 }
@@ -484,6 +513,16 @@ bool channel_was_taken_over(const struct channel *channel)
 uint64_t channel_get_unique(void)
 {
 	return current_request ? current_request->unique & ~UNIQUE_RESEND : 0;
+}
+
+const void *channel_get_request_body(void)
+{
+	return current_request ? current_request + 1 : NULL;
+}
+
+bool channel_can_pass_through(const struct channel *channel)
+{
+	return atomic_load(&channel->can_pass_through);
 }
 
 bool channel_is_resent(void)

@@ -42,6 +42,11 @@ bool channel_was_taken_over(const struct channel *channel);
  * Only inside a handler. */
 uint64_t channel_get_unique(void);
 bool channel_is_resent(void);
+/* The same request as the kernel sent it, behind its header: what libfuse does not hand on. */
+const void *channel_get_request_body(void);
+/* The kernel reads and writes a file by itself when told which one (Linux 6.9: FUSE_PASSTHROUGH), and leaves
+ * set-id bits to us (FUSE_HANDLE_KILLPRIV_V2). Known once INIT was answered. */
+bool channel_can_pass_through(const struct channel *channel);
 /* Inside the POLL handler: the kernel's poll handle number, which is never 0; 0 when the
  * kernel does not want to be notified (no FUSE_POLL_SCHEDULE_NOTIFY). */
 uint64_t channel_get_poll_kh(void);

@@ -265,14 +265,18 @@ static void on_ready(void *arg)
 		log_warn("cannot report that the mount answers");
 }
 
+/* Each file of a volume that the kernel knows is a descriptor here; and containers get what Docker's get. */
+#define FILES_MAX 1048576
+
 static void raise_file_limit(void)
 {
-	struct rlimit limit;
+	struct rlimit all = { .rlim_cur = FILES_MAX, .rlim_max = FILES_MAX }, limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	/* Not above fs.nr_open, and for root only. */
+	if (setrlimit(RLIMIT_NOFILE, &all) == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int serve(struct server *server, struct error *err)

@@ -4,6 +4,7 @@
 #include "fs/volfs_private.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <string.h>
 
 /* A copy that takes long holds up who wants to kill it. */
@@ -100,6 +101,8 @@ static void run_append(struct volfs_request *r)
 
 	if (!volfs_begin_deed(r))
 		return;
+	if (fd >= 0 && r->kills_bits)
+		volfs_kill_bits(fd);
 	if (!r->deed->done) {
 		r->deed->result = (int32_t)(fd < 0 ? fd : append(r, fd));
 		__atomic_store_n(&r->deed->done, 1, __ATOMIC_SEQ_CST);
@@ -127,6 +130,8 @@ static void run_write(struct volfs_request *r)
 		run_append(r);
 		return;
 	}
+	if (file && r->kills_bits)
+		volfs_kill_bits(volfs_get_fd(file->ref));
 	volfs_answer_count(r, file ? write_at(volfs_get_fd(file->ref), r->bytes, r->size, r->offset)
 				   : -EBADF);
 }
@@ -134,11 +139,13 @@ static void run_write(struct volfs_request *r)
 void volfs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t offset,
 		 struct fuse_file_info *fi)
 {
+	const struct fuse_write_in *in = channel_get_request_body();
 	struct volfs_request *r = volfs_new_request(req, ino, run_write);
 
 	if (!r)
 		return;
 	r->fi = *fi;
+	r->kills_bits = in->write_flags & FUSE_WRITE_KILL_SUIDGID;
 	r->size = size;
 	r->offset = offset;
 	if (volfs_keep_bytes(r, buf, size))

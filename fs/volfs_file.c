@@ -5,6 +5,7 @@
 #include "fs/volfs_private.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <string.h>
 
 /* What the kernel in front of us has seen to, and O_DIRECT: our buffers are not aligned as it wants. */
@@ -23,22 +24,12 @@ int volfs_reopen(struct volfs *volfs, uint64_t number, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A close(2) here has nothing to report that a native one would not have: no FLUSH is needed. Nothing is kept
- * from one open to the next, for a container may write meanwhile. */
-static void fill_answer(struct fuse_file_info *fi, uint64_t fh)
-{
-	fi->fh = fh;
-	fi->keep_cache = 0;
-	fi->noflush = 1;
-}
-
 /* --- open ------------------------------------------------------------------------- */
 
 static void answer_open(struct volfs_request *r, uint64_t fh)
 {
-	fill_answer(&r->fi, fh);
 	/* The opener was killed meanwhile: no RELEASE will come. */
-	if (fuse_reply_open(r->req, &r->fi) == -ENOENT)
+	if (volfs_reply_open(r->req, r->volfs, fh) == -ENOENT)
 		volfs_remove_file(r->volfs, fh);
 	volfs_end_request(r);
 }
@@ -51,8 +42,11 @@ static void run_open(struct volfs_request *r)
 	if (fh == UINT64_MAX) {
 		fd = volfs_reopen(r->volfs, r->ino, r->fi.flags);
 		result = fd < 0 ? fd
-				: volfs_add_file(r->volfs, r->ino, r->number, fd,
-						 (uint64_t)(unsigned)r->fi.flags, &fh);
+				: volfs_add_file(r->volfs, r->ino, r->number, fd, r->fi.flags, &fh);
+		if (result == 0 && r->kills_bits)
+			volfs_kill_bits(fd);
+		if (result == 0)
+			volfs_pass_file(r->volfs, fh);
 	}
 	if (result < 0)
 		volfs_answer(r, result);
@@ -73,7 +67,14 @@ static void submit_with_file(fuse_req_t req, fuse_ino_t ino, const struct fuse_f
 
 void volfs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	submit_with_file(req, ino, fi, run_open);
+	const struct fuse_open_in *in = channel_get_request_body();
+	struct volfs_request *r = volfs_new_request(req, ino, run_open);
+
+	if (!r)
+		return;
+	r->fi = *fi;
+	r->kills_bits = in->open_flags & FUSE_OPEN_KILL_SUIDGID;
+	volfs_submit(r);
 }
 
 /* --- create ------------------------------------------------------------------------- */
@@ -148,9 +149,8 @@ static void answer_create(struct volfs_request *r)
 		volfs_answer(r, result);
 		return;
 	}
-	volfs_fill_entry(r->deed->node, &st, &entry);
-	fill_answer(&r->fi, r->deed->file);
-	if (fuse_reply_create(r->req, &entry, &r->fi) == -ENOENT) {
+	volfs_fill_entry(r->volfs, r->deed->node, &st, &entry);
+	if (volfs_reply_create(r->req, r->volfs, &entry, r->deed->file) == -ENOENT) {
 		volfs_remove_file(r->volfs, r->deed->file);
 		volfs_forget_node(r->volfs, r->deed->node, 1);
 	}
@@ -167,8 +167,9 @@ static void run_create(struct volfs_request *r)
 	if (!r->deed->done) {
 		fd = open_new(r, &node);
 		result = fd < 0 ? fd
-				: volfs_add_file(r->volfs, node, r->number, fd,
-						 (uint64_t)(unsigned)r->fi.flags, &fh);
+				: volfs_add_file(r->volfs, node, r->number, fd, r->fi.flags, &fh);
+		if (result == 0)
+			volfs_pass_file(r->volfs, fh);
 		r->deed->result = result;
 		r->deed->node = node;
 		r->deed->file = (uint32_t)fh;

@@ -2,6 +2,7 @@
 #include "fs/volfs_private.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -67,20 +68,43 @@ static int set_mode(int fd, mode_t mode)
 	return fchmodat(AT_FDCWD, path, mode & 07777, 0) < 0 ? -errno : 0;
 }
 
+void volfs_kill_bits(int fd)
+{
+	struct stat st;
+	mode_t bits = S_ISUID;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	/* Without the right to execute it marks a file for mandatory locking. */
+	if (st.st_mode & S_IXGRP)
+		bits |= S_ISGID;
+	if (st.st_mode & bits)
+		fchmod(fd, st.st_mode & 07777 & ~bits);
+}
+
+static int truncate_open(const struct volfs_request *r, int fd)
+{
+	if (ftruncate(fd, r->attr.st_size) < 0)
+		return -errno;
+	if (r->kills_bits)
+		volfs_kill_bits(fd);
+	return 0;
+}
+
 /* Through the open file if there is one: it may be writable although its mode is not any more. */
 static int set_size(struct volfs_request *r)
 {
 	const struct volfs_file *file = r->has_fi ? volfs_find_file(r->volfs, r->fi.fh) : NULL;
-	int fd, code;
+	int fd, result;
 
 	if (file && (file->flags & O_ACCMODE) != O_RDONLY)
-		return ftruncate(volfs_get_fd(file->ref), r->attr.st_size) < 0 ? -errno : 0;
+		return truncate_open(r, volfs_get_fd(file->ref));
 	fd = volfs_reopen(r->volfs, r->ino, O_WRONLY);
 	if (fd < 0)
 		return fd;
-	code = ftruncate(fd, r->attr.st_size) < 0 ? errno : 0;
+	result = truncate_open(r, fd);
 	close(fd);
-	return -code;
+	return result;
 }
 
 static struct timespec get_time(int to_set, int set, int now, struct timespec given)
@@ -124,12 +148,14 @@ static void run_setattr(struct volfs_request *r)
 void volfs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		   struct fuse_file_info *fi)
 {
+	const struct fuse_setattr_in *in = channel_get_request_body();
 	struct volfs_request *r = volfs_new_request(req, ino, run_setattr);
 
 	if (!r)
 		return;
 	r->attr = *attr;
 	r->flags = (unsigned)to_set;
+	r->kills_bits = in->valid & FATTR_KILL_SUIDGID;
 	r->has_fi = fi != NULL;
 	if (fi)
 		r->fi = *fi;

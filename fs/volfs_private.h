@@ -46,14 +46,17 @@ struct volfs_node {
 	uint32_t mode;       /* S_IFMT never changes */
 	uint32_t generation; /* in the node number */
 	uint32_t volume;     /* the generation of the volume's own directory */
-	uint32_t reserved;
+	uint32_t opens;      /* open files that the kernel reads and writes by itself, */
+	int32_t backing;     /* and its number for that; 0: none */
+	uint32_t is_plain;   /* it cannot, for this one */
 };
 
 struct volfs_file {
 	uint64_t ref;
 	uint64_t number; /* the request that opened it */
 	uint64_t node;
-	uint64_t flags; /* O_* of the open */
+	uint32_t flags;     /* O_* of the open */
+	uint32_t is_passed; /* counted in the node's opens */
 };
 
 /* What the world was like before a request changed it: a later engine sees by that whether it did. */
@@ -110,6 +113,8 @@ struct volfs {
 	struct volfs_keeper *keeper;
 	struct workers *workers;
 	struct slots *slots;
+	pthread_mutex_t
+		backing_lock; /* guards what nodes say of fs/volfs_backing.c; not taken together */
 	pthread_mutex_t lock; /* guards the table and counts of lookups; held for no system call */
 	struct volfs_entry *table;
 };
@@ -135,7 +140,7 @@ int volfs_look_up_open(struct volfs *volfs, int file_fd, uint32_t volume, uint64
 void volfs_forget_node(struct volfs *volfs, uint64_t number, uint64_t count);
 
 /* An open file; takes fd, also on failure. -ENFILE. */
-int volfs_add_file(struct volfs *volfs, uint64_t node, uint64_t request, int fd, uint64_t flags,
+int volfs_add_file(struct volfs *volfs, uint64_t node, uint64_t request, int fd, int flags,
 		   uint64_t *ret_fh);
 /* Any thread. */
 struct volfs_file *volfs_find_file(struct volfs *volfs, uint64_t fh);
@@ -146,6 +151,17 @@ void volfs_remove_file(struct volfs *volfs, uint64_t fh);
 /* The record of a request that must not be done twice: a former engine's if there is one. NULL: no room. */
 struct volfs_deed *volfs_get_deed(struct volfs *volfs, uint64_t request, bool resent,
 				  uint32_t *ret_slot);
+
+/* --- volfs_backing.c: volume threads ------------------------------------------------- */
+
+/* Let the kernel read and write this open file by itself, if it can. */
+void volfs_pass_file(struct volfs *volfs, uint64_t fh);
+/* It is being closed. */
+void volfs_unpass_file(struct volfs *volfs, const struct volfs_file *file);
+/* As fuse_reply_open() and fuse_reply_create(), which know nothing of that. */
+int volfs_reply_open(fuse_req_t req, struct volfs *volfs, uint64_t fh);
+int volfs_reply_create(fuse_req_t req, struct volfs *volfs, const struct fuse_entry_param *entry,
+		       uint64_t fh);
 
 /* --- volfs_request.c --------------------------------------------------------------- */
 
@@ -159,6 +175,7 @@ struct volfs_request {
 	uint64_t ino, new_ino; /* nodes; the latter of a second directory or file */
 	struct fuse_file_info fi, out;
 	bool has_fi;
+	bool kills_bits; /* the caller may not keep set-id bits at this write or truncation */
 	struct stat attr;
 	mode_t mode;
 	dev_t device;
@@ -211,15 +228,16 @@ static inline void volfs_make_path(int fd, char ret[VOLFS_PROC_SIZE])
 }
 
 int volfs_stat_node(struct volfs *volfs, uint64_t node, struct stat *ret);
-/* Seconds that the kernel may keep attributes. */
-double volfs_get_attr_timeout(mode_t mode);
-void volfs_fill_entry(uint64_t node, const struct stat *st, struct fuse_entry_param *ret);
+void volfs_fill_entry(struct volfs *volfs, uint64_t node, const struct stat *st,
+		      struct fuse_entry_param *ret);
 /* What is made between the two belongs to the caller. */
 void volfs_become_caller(fuse_req_t req);
 void volfs_become_root(void);
 /* For a request that makes or removes something: finds its record, and answers what was done already (then
  * false). */
 bool volfs_begin_deed(struct volfs_request *r);
+/* Take the set-id bits of a file, as a write by who may not keep them does. */
+void volfs_kill_bits(int fd);
 /* Open the file of a node, for flags of open(2); descriptor or -errno. -ESTALE: not a regular file. */
 int volfs_reopen(struct volfs *volfs, uint64_t node, int flags);
 

@@ -103,11 +103,14 @@ void volfs_answer_bytes(struct volfs_request *r, const void *bytes, ssize_t len)
 	volfs_end_request(r);
 }
 
-/* Of a directory for one tick of the kernel's clock: each step of a path looks at mode and owner, and would
- * ask again right after the lookup. Of a file never: what a container has just written is seen. */
-double volfs_get_attr_timeout(mode_t mode)
+/* One tick of the kernel's clock, the shortest time it knows: it asks for the attributes of what it has just
+ * looked up a microsecond later. Not of a file whose bytes come through us: how far a read goes hangs on its
+ * size, and what a container has just written is to be seen. */
+#define TICK_S 0.0001
+
+static double get_attr_timeout(struct volfs *volfs, mode_t mode)
 {
-	return S_ISDIR(mode) ? 0.0001 : 0.0;
+	return !S_ISREG(mode) || channel_can_pass_through(volfs->fs->channel) ? TICK_S : 0.0;
 }
 
 static void show(const struct volfs_node *node, struct stat *st)
@@ -137,17 +140,19 @@ void volfs_answer_attr(struct volfs_request *r, uint64_t node, int result)
 	if (result < 0)
 		fuse_reply_err(r->req, -result);
 	else
-		fuse_reply_attr(r->req, &st, volfs_get_attr_timeout(st.st_mode));
+		fuse_reply_attr(r->req, &st, get_attr_timeout(r->volfs, st.st_mode));
 	volfs_end_request(r);
 }
 
-void volfs_fill_entry(uint64_t node, const struct stat *st, struct fuse_entry_param *ret)
+void volfs_fill_entry(struct volfs *volfs, uint64_t node, const struct stat *st,
+		      struct fuse_entry_param *ret)
 {
 	*ret = (struct fuse_entry_param){
 		.ino = node,
 		.generation = 1,
 		.attr = *st,
-		.attr_timeout = volfs_get_attr_timeout(st->st_mode),
+		.attr_timeout = get_attr_timeout(volfs, st->st_mode),
+		.entry_timeout = S_ISDIR(st->st_mode) ? TICK_S : 0.0,
 	};
 }
 
@@ -159,7 +164,7 @@ void volfs_answer_entry(struct volfs_request *r, uint64_t node, const struct sta
 	if (result < 0) {
 		fuse_reply_err(r->req, -result);
 	} else {
-		volfs_fill_entry(node, st, &entry);
+		volfs_fill_entry(r->volfs, node, st, &entry);
 		/* Invalidated when it is removed; the kernel asks for each step of a path otherwise. */
 		if (known && known->shown_ino) {
 			show(known, &entry.attr);

@@ -201,7 +201,7 @@ void volfs_forget_node(struct volfs *volfs, uint64_t number, uint64_t count)
 
 /* --- open files ------------------------------------------------------------------------ */
 
-int volfs_add_file(struct volfs *volfs, uint64_t node, uint64_t request, int fd, uint64_t flags,
+int volfs_add_file(struct volfs *volfs, uint64_t node, uint64_t request, int fd, int flags,
 		   uint64_t *ret_fh)
 {
 	uint32_t slot = slots_alloc(volfs->slots);
@@ -215,7 +215,7 @@ int volfs_add_file(struct volfs *volfs, uint64_t node, uint64_t request, int fd,
 		.ref = volfs_make_ref(volfs_keeper_get_number(volfs->keeper), fd),
 		.number = request,
 		.node = node,
-		.flags = flags,
+		.flags = (uint32_t)flags,
 	};
 	set_type(record, VOLFS_FILE);
 	*ret_fh = slot;
@@ -248,6 +248,7 @@ void volfs_remove_file(struct volfs *volfs, uint64_t fh)
 
 	if (!file)
 		return;
+	volfs_unpass_file(volfs, file);
 	fd = volfs_get_fd(file->ref);
 	slots_free(volfs->slots, (uint32_t)fh);
 	close(fd);
@@ -297,6 +298,7 @@ struct volfs_deed *volfs_get_deed(struct volfs *volfs, uint64_t request, bool re
 int volfs_table_open(struct volfs *volfs, int memory_fd, struct error *err)
 {
 	pthread_mutex_init(&volfs->lock, NULL);
+	pthread_mutex_init(&volfs->backing_lock, NULL);
 	return slots_open(memory_fd, sizeof(struct volfs_record), SLOTS_MAX, &volfs->slots, err);
 }
 
@@ -351,5 +353,6 @@ void volfs_table_close(struct volfs *volfs)
 		free(entry);
 	}
 	slots_close(volfs->slots);
+	pthread_mutex_destroy(&volfs->backing_lock);
 	pthread_mutex_destroy(&volfs->lock);
 }
