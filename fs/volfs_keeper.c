@@ -45,6 +45,8 @@ struct volfs_keeper {
 	pid_t pid, holder;
 	int ready_fd;
 	pthread_t maker;
+	int pidfds
+		[KEEPERS]; /* of the volume threads' table; -1: not open; for the one that fetches */
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	struct demand *demand; /* of a thread, being seen to */
@@ -203,6 +205,8 @@ int volfs_keeper_start(const struct server_memory *memory, int ready_fd, struct 
 	keeper->number = volfs_keeper_count(keeper);
 	keeper->holder = getppid();
 	keeper->ready_fd = ready_fd;
+	for (unsigned i = 0; i < KEEPERS; i++)
+		keeper->pidfds[i] = -1;
 	pthread_mutex_init(&keeper->lock, NULL);
 	pthread_cond_init(&keeper->changed, NULL);
 	r = start_maker(keeper);
@@ -244,6 +248,9 @@ static void end_processes(struct page *page, pid_t but)
 void volfs_keeper_end_former(struct volfs_keeper *keeper)
 {
 	end_processes(keeper->page, keeper->pid);
+	for (unsigned i = 0; i < KEEPERS; i++)
+		if (keeper->pidfds[i] >= 0)
+			close(steal_fd(&keeper->pidfds[i]));
 }
 
 void volfs_keeper_end(struct volfs_keeper *keeper)
@@ -289,15 +296,15 @@ int volfs_keeper_fetch(struct volfs_keeper *keeper, uint64_t ref)
 	uint32_t number = (uint32_t)(ref >> 32);
 
 	for (unsigned i = 0; i < KEEPERS; i++) {
-		auto_fd int pidfd = -1;
 		int fd;
 
 		if (!page->keepers[i].pid || page->keepers[i].number != number)
 			continue;
-		pidfd = (int)syscall(SYS_pidfd_open, page->keepers[i].pid, 0);
-		if (pidfd < 0)
+		if (keeper->pidfds[i] < 0)
+			keeper->pidfds[i] = (int)syscall(SYS_pidfd_open, page->keepers[i].pid, 0);
+		if (keeper->pidfds[i] < 0)
 			return -errno;
-		fd = (int)syscall(SYS_pidfd_getfd, pidfd, volfs_get_fd(ref), 0);
+		fd = (int)syscall(SYS_pidfd_getfd, keeper->pidfds[i], volfs_get_fd(ref), 0);
 		return fd < 0 ? -errno : fd;
 	}
 	return -ESRCH;
