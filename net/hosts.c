@@ -182,16 +182,31 @@ static void render_search(struct strbuf *out, const struct resolv *resolv,
 		strbuf_append_char(out, '\n');
 }
 
-void hosts_render_resolv(struct strbuf *out, const char *const *servers, size_t server_count,
-			 const char *const *search, size_t search_count, const char *host_text,
-			 size_t host_len)
+static void render_options(struct strbuf *out, const struct resolv *resolv,
+			   const struct hosts_resolv *asked)
+{
+	if (asked->option_count == 0 && resolv->options.len == 0)
+		return;
+	strbuf_append_str(out, "options");
+	for (size_t i = 0; i < asked->option_count; i++) {
+		strbuf_append_char(out, ' ');
+		append_clean_str(out, asked->options[i]);
+	}
+	if (asked->option_count == 0)
+		strbuf_append(out, resolv->options.data, resolv->options.len);
+	strbuf_append_char(out, '\n');
+}
+
+void hosts_render_resolv(struct strbuf *out, const struct hosts_resolv *asked,
+			 const char *host_text, size_t host_len)
 {
 	struct resolv resolv = { .server_count = 0, .search = { "", 0 }, .options = STRBUF_INIT };
+	size_t server_count = asked->server_count;
 
 	parse_host(&resolv, host_text, host_len);
 	for (size_t i = 0; i < server_count; i++) {
 		strbuf_append_str(out, "nameserver ");
-		append_clean_str(out, servers[i]);
+		append_clean_str(out, asked->servers[i]);
 		strbuf_append_char(out, '\n');
 	}
 	for (size_t i = 0; server_count == 0 && i < resolv.server_count; i++) {
@@ -202,12 +217,8 @@ void hosts_render_resolv(struct strbuf *out, const char *const *servers, size_t 
 	if (server_count == 0 && resolv.server_count == 0)
 		strbuf_append_str(out, "# no name server: the host's are on its own loopback; "
 				       "say which with Dns\n");
-	render_search(out, &resolv, search, search_count);
-	if (resolv.options.len > 0) {
-		strbuf_append_str(out, "options");
-		strbuf_append(out, resolv.options.data, resolv.options.len);
-		strbuf_append_char(out, '\n');
-	}
+	render_search(out, &resolv, asked->search, asked->search_count);
+	render_options(out, &resolv, asked);
 	if (resolv.options.oom)
 		out->oom = true;
 	strbuf_deinit(&resolv.options);

@@ -20,8 +20,15 @@ void hosts_render_hostname(struct strbuf *out, const char *hostname);
 /* /etc/resolv.conf: with servers given, those; else the host's text with
  * nameservers on loopback left out (and a comment line when none is left).
  * host_text is untrusted: bounded, comments kept out, unknown lines dropped. */
-void hosts_render_resolv(struct strbuf *out, const char *const *servers, size_t server_count,
-			 const char *const *search, size_t search_count, const char *host_text,
-			 size_t host_len);
+struct hosts_resolv {
+	const char *const *servers; /* none: the host's */
+	size_t server_count;
+	const char *const *search; /* none: the host's */
+	size_t search_count;
+	const char *const *options; /* none: the host's */
+	size_t option_count;
+};
+void hosts_render_resolv(struct strbuf *out, const struct hosts_resolv *asked,
+			 const char *host_text, size_t host_len);
 
 #endif

@@ -152,6 +152,24 @@ static int rebuild(const json_t *merged, json_t **ret, struct error *err)
 	return 0;
 }
 
+/* In the host's network namespace they would be the host's. */
+static int check_sysctls(const json_t *host, struct error *err)
+{
+	json_t *sysctls = json_get_object(host, "Sysctls");
+	const char *name;
+	json_t *value;
+
+	if (strcmp(json_get_str(host, "NetworkMode", ""), "host") != 0)
+		return 0;
+	json_object_foreach(sysctls, name, value) {
+		if (strncmp(name, "net.", 4) == 0)
+			return error_set(err, EINVAL,
+					 "Sysctls: '%s' is the host's with NetworkMode 'host'",
+					 name);
+	}
+	return 0;
+}
+
 /* What no key alone shows. */
 static int check_together(const json_t *config, struct error *err)
 {
@@ -172,7 +190,7 @@ static int check_together(const json_t *config, struct error *err)
 		return error_set(err, EINVAL,
 				 "AutoRemove and RestartPolicy '%s' cannot be used together",
 				 policy_name);
-	return 0;
+	return check_sysctls(host, err);
 }
 
 /* Is there a key that differs and must not while the container runs? */

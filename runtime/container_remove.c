@@ -75,7 +75,8 @@ static int refuse_busy(struct container *c, struct error *err)
 {
 	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
 
-	return error_set(err, EBUSY, "container '%s' is running; stop it or use rm -f", view->name);
+	return error_set(err, EBUSY, "container '%s' is %s; stop it or use rm -f", view->name,
+			 view->state == CONTAINER_RESTARTING ? "restarting" : "running");
 }
 
 static int end_run(struct container *c, struct ticket *ticket, struct error *err)

@@ -86,6 +86,9 @@ struct launch_spec {
 	bool tty;                    /* a pseudo terminal instead of pipes */
 	uint16_t tty_rows, tty_cols; /* initial size; 0: 24 x 80 */
 	bool open_stdin;             /* else /dev/null */
+	bool init;                   /* process 1 is a small init of ours, the program its child */
+	const char *const *sysctls;  /* names ("net.core.somaxconn") and values in turn */
+	size_t sysctl_count;         /* of both */
 	/* A further process (exec): it joins the namespaces of the process that join_fd, a
 	 * pidfd of the container's process 1, names. rootfs_fd is -1, nothing is mounted, and
 	 * cwd must be there. result->pid is the program's. */

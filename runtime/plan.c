@@ -128,6 +128,7 @@ static uint32_t collect_flags(const struct launch_spec *spec)
 	flags |= spec->tty ? (uint32_t)PLAN_TTY : 0;
 	flags |= spec->open_stdin ? (uint32_t)PLAN_OPEN_STDIN : 0;
 	flags |= spec->join ? (uint32_t)PLAN_JOIN : 0;
+	flags |= spec->init ? (uint32_t)PLAN_INIT : 0;
 	flags |= spec->discard_output ? (uint32_t)PLAN_DISCARD : 0;
 	return flags;
 }
@@ -176,6 +177,7 @@ static void put_content(struct strbuf *out, struct plan_header *header,
 	header->readonly = put_strings(out, spec->readonly_paths, spec->readonly_count);
 	header->argv = put_strings(out, spec->argv, count_words(spec->argv));
 	header->env = put_strings(out, spec->envp, count_words(spec->envp));
+	header->sysctls = put_strings(out, spec->sysctls, spec->sysctl_count);
 }
 
 static bool has_low_fd(const struct launch_spec *spec)

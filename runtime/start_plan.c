@@ -47,6 +47,7 @@ struct start_plan {
 	const char *hostname;
 	struct user user;
 	char **env;
+	const char **sysctls; /* names and values in turn */
 	struct launch_mount *mounts;
 	struct launch_spec spec;
 };
@@ -74,8 +75,7 @@ static int check_supported(const json_t *effective, struct error *err)
 {
 	static const char *const keys[] = { "Volumes", "VolumesFrom" };
 	static const char *const host_keys[] = { "Binds",        "Mounts", "Tmpfs",
-						 "PortBindings", "Links",  "PublishAllPorts",
-						 "Sysctls",      "Init",   "DnsOptions" };
+						 "PortBindings", "Links",  "PublishAllPorts" };
 	const json_t *host = json_object_get(effective, "HostConfig");
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -211,19 +211,33 @@ static void render_hosts(struct start_plan *plan, struct strbuf *out)
 		free(copies[--count]);
 }
 
-static void render_resolv(struct start_plan *plan, struct strbuf *out)
+/* Strings of a list in HostConfig, borrowed; at most EXTRA_HOSTS_MAX. */
+static size_t get_host_strings(const struct start_plan *plan, const char *key, const char **ret)
 {
 	const json_t *host = json_object_get(plan->effective, "HostConfig");
-	const json_t *list = json_object_get(host, "DnsSearch");
-	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
-	const char *search[EXTRA_HOSTS_MAX];
-	const char *const *servers = (const char *const *)plan->config.dns;
 	size_t count = 0, i;
 	json_t *item;
 
-	json_array_foreach(list, i, item)
+	json_array_foreach(json_object_get(host, key), i, item)
 		if (json_is_string(item) && count < EXTRA_HOSTS_MAX)
-			search[count++] = json_string_value(item);
+			ret[count++] = json_string_value(item);
+	return count;
+}
+
+static void render_resolv(struct start_plan *plan, struct strbuf *out)
+{
+	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+	const char *search[EXTRA_HOSTS_MAX], *options[EXTRA_HOSTS_MAX];
+	const char *const *servers = (const char *const *)plan->config.dns;
+	const struct hosts_resolv asked = {
+		.servers = servers,
+		.server_count = count_strings(servers),
+		.search = search,
+		.search_count = get_host_strings(plan, "DnsSearch", search),
+		.options = options,
+		.option_count = get_host_strings(plan, "DnsOptions", options),
+	};
+
 	/* A link in /etc is the host's own; a host without the file is fine. */
 	auto_fd int fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
@@ -233,8 +247,7 @@ static void render_resolv(struct start_plan *plan, struct strbuf *out)
 		text.len = len > 0 ? (size_t)len : 0;
 		text.data[text.len] = '\0';
 	}
-	hosts_render_resolv(out, servers, count_strings(servers), search, count, text.data,
-			    text.len);
+	hosts_render_resolv(out, &asked, text.data, text.len);
 }
 
 /* A detached mount of the file, to be attached inside the new root. */
@@ -324,6 +337,24 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 	return 0;
 }
 
+static int make_sysctls(struct start_plan *plan, struct error *err)
+{
+	const json_t *host = json_object_get(plan->effective, "HostConfig");
+	json_t *object = json_object_get(host, "Sysctls");
+	const char *name;
+	json_t *value;
+
+	plan->sysctls = calloc(2 * json_object_size(object) + 1, sizeof(*plan->sysctls));
+	if (!plan->sysctls)
+		return error_set(err, ENOMEM, "no memory for a launch plan");
+	plan->spec.sysctls = plan->sysctls;
+	json_object_foreach(object, name, value) {
+		plan->sysctls[plan->spec.sysctl_count++] = name;
+		plan->sysctls[plan->spec.sysctl_count++] = json_string_value(value);
+	}
+	return 0;
+}
+
 void start_fill_rights(struct launch_spec *spec, const struct config *config,
 		       const struct user *user, uint64_t caps, const struct sock_filter *seccomp,
 		       size_t seccomp_count)
@@ -387,6 +418,7 @@ static void fill_spec(struct start_plan *plan, uint64_t run)
 	spec->tty_rows = config->tty_rows;
 	spec->tty_cols = config->tty_cols;
 	spec->open_stdin = config->open_stdin;
+	spec->init = config->init;
 }
 
 int start_plan_make(struct start_plan *plan, uint64_t run, struct error *err)
@@ -403,6 +435,8 @@ int start_plan_make(struct start_plan *plan, uint64_t run, struct error *err)
 		ret = make_files(plan, err);
 	if (ret == 0)
 		ret = make_mounts(plan, err);
+	if (ret == 0)
+		ret = make_sysctls(plan, err);
 	if (ret == 0)
 		fill_spec(plan, run);
 	return ret;
@@ -436,6 +470,7 @@ void start_plan_free(struct start_plan *plan)
 	for (char **at = plan->env; at && *at; at++)
 		free(*at);
 	free(plan->env);
+	free(plan->sysctls);
 	free(plan->mounts);
 	image_unref(plan->image);
 	free(plan);

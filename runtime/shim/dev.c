@@ -157,8 +157,7 @@ int dev_open_terminal(const struct sandbox *box, struct error *err)
 	return 0;
 }
 
-/* The container's own /dev/null; without one a pipe that is at its end. */
-static int open_null(int root_fd)
+int dev_open_null(int root_fd)
 {
 	struct stat st;
 	int ends[2];
@@ -176,7 +175,7 @@ static int open_null(int root_fd)
 int dev_set_stdio(const struct sandbox *box, struct error *err)
 {
 	for (int fd = 0; fd < 3; fd++) {
-		int from = box->stdio[fd] >= 0 ? box->stdio[fd] : open_null(box->root_fd);
+		int from = box->stdio[fd] >= 0 ? box->stdio[fd] : dev_open_null(box->root_fd);
 		if (from < 0 || dup2(from, fd) < 0)
 			return error_set_sys(err, errno, "cannot set descriptor %d", fd);
 		close(from);

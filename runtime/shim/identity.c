@@ -17,14 +17,31 @@
 
 #define BIT(capability) (UINT64_C(1) << (capability))
 
+/* For sentences: Docker's names, by the kernel's numbers. */
+static const char *get_limit_name(uint32_t resource)
+{
+	static const char *const names[] = {
+		[RLIMIT_CPU] = "cpu",           [RLIMIT_FSIZE] = "fsize",
+		[RLIMIT_DATA] = "data",         [RLIMIT_STACK] = "stack",
+		[RLIMIT_CORE] = "core",         [RLIMIT_RSS] = "rss",
+		[RLIMIT_NPROC] = "nproc",       [RLIMIT_NOFILE] = "nofile",
+		[RLIMIT_MEMLOCK] = "memlock",   [RLIMIT_AS] = "as",
+		[RLIMIT_LOCKS] = "locks",       [RLIMIT_SIGPENDING] = "sigpending",
+		[RLIMIT_MSGQUEUE] = "msgqueue", [RLIMIT_NICE] = "nice",
+		[RLIMIT_RTPRIO] = "rtprio",     [RLIMIT_RTTIME] = "rttime",
+	};
+	return resource < sizeof(names) / sizeof(names[0]) && names[resource] ? names[resource]
+									      : "?";
+}
+
 int identity_set_limits(const struct plan *plan, struct error *err)
 {
 	for (uint32_t i = 0; i < plan->header->rlimits.count; i++) {
 		const struct plan_rlimit *item = &plan->rlimits[i];
 		uint64_t limit[2] = { item->soft, item->hard }; /* the kernel's rlimit64 */
 		if (syscall(SYS_prlimit64, 0, item->resource, limit, NULL) < 0)
-			return error_set_sys(err, errno, "cannot set resource limit %u",
-					     item->resource);
+			return error_set_sys(err, errno, "cannot set the limit '%s' (ulimit)",
+					     get_limit_name(item->resource));
 	}
 	return 0;
 }

@@ -124,6 +124,8 @@ int main(int argc, char **argv)
 	int plan_fd = parse_fd(argv[2]);
 	if (plan_fd < 3)
 		return 1;
+	shim.args = argv[0];
+	shim.args_size = (size_t)(argv[2] - argv[0]) + strlen(argv[2]) + 1;
 	setsid();
 	prctl(PR_SET_NAME, "cfs-shim", 0, 0, 0);
 	/* None of the plan's descriptors goes further than the child. */

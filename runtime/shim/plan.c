@@ -147,7 +147,10 @@ static int get_words(struct plan *plan, struct error *err)
 	r = get_strings(plan, header->argv, WORDS_MAX, "arguments", &plan->argv, err);
 	if (r < 0)
 		return r;
-	return get_strings(plan, header->env, WORDS_MAX, "environment", &plan->env, err);
+	r = get_strings(plan, header->env, WORDS_MAX, "environment", &plan->env, err);
+	if (r < 0)
+		return r;
+	return get_strings(plan, header->sysctls, PATHS_MAX, "sysctls", &plan->sysctls, err);
 }
 
 static int check_scalars(const struct plan *plan, struct error *err)

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC 0x6e616c70U /* "plan" */
-#define PLAN_VERSION 2U
+#define PLAN_VERSION 3U
 #define PLAN_SIZE_MAX (16U << 20) /* argv and env reach 6 MiB at most in the kernel */
 
 enum plan_flag {
@@ -26,8 +26,9 @@ enum plan_flag {
 	PLAN_NEW_NETNS = 1 << 2,
 	PLAN_TTY = 1 << 3,
 	PLAN_OPEN_STDIN = 1 << 4,
-	PLAN_JOIN = 1 << 5,   /* a further process of a container that runs */
-	PLAN_DISCARD = 1 << 6 /* its output is not kept */
+	PLAN_JOIN = 1 << 5,    /* a further process of a container that runs */
+	PLAN_DISCARD = 1 << 6, /* its output is not kept */
+	PLAN_INIT = 1 << 7     /* process 1 is an init of ours, the program its child */
 };
 
 struct plan_span {
@@ -70,6 +71,7 @@ struct plan_header {
 	struct plan_span readonly;
 	struct plan_span argv;
 	struct plan_span env;
+	struct plan_span sysctls;               /* names and values in turn */
 	uint32_t id, cwd, hostname, domainname; /* strings; the last two may be 0 */
 	uint32_t uid, gid;
 	int32_t oom_score_adj;
@@ -94,7 +96,7 @@ struct plan {
 	const struct sock_filter *seccomp;
 	const uint32_t *groups;
 	const int32_t *cgroup_procs;
-	const uint32_t *masked, *readonly, *argv, *env;
+	const uint32_t *masked, *readonly, *argv, *env, *sysctls;
 };
 
 /* Check every offset, count and value of a message. No I/O, no allocation.

@@ -154,12 +154,17 @@ static int prepare(struct sandbox *box, struct error *err)
 	int r = sandbox_set_oom_score(box, err);
 	if (r < 0)
 		return r;
-	close(box->proc_fd);
+	if (plan_has(box->plan, PLAN_INIT))
+		init_set_name(box);
 	r = enter_cgroups(box, err);
 	if (r < 0)
 		return r;
 	if (plan_has(box->plan, PLAN_NEW_NETNS) && (r = raise_loopback(err)) < 0)
 		return r;
+	r = sysctl_set_all(box, err);
+	if (r < 0)
+		return r;
+	close(box->proc_fd);
 	r = set_names(box->plan, err);
 	if (r < 0)
 		return r;
@@ -184,7 +189,10 @@ int sandbox_run(void *arg)
 {
 	struct sandbox *box = arg;
 	struct shim_failed failed = { .type = SHIM_MESSAGE_FAILED, .error = ERROR_INIT };
-	if (prepare(box, &failed.error) == 0) {
+	int r = prepare(box, &failed.error);
+	if (r == 0 && plan_has(box->plan, PLAN_INIT)) {
+		init_run(box, &failed);
+	} else if (r == 0) {
 		failed.program = 1;
 		program_execute(box->argv, box->env, &failed.error);
 	}

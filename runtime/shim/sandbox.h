@@ -20,7 +20,11 @@ struct sandbox {
 	int shim_channel;   /* the shim's end, which the child inherits and closes */
 	int proc_fd;        /* the host's /proc */
 	int root_fd;        /* the container's root, once it is there */
+	char *args;         /* the shim's own command line, which init replaces */
+	size_t args_size;
 };
+
+struct shim_failed;
 
 /* Set up and execute. Returns only to be followed by _exit(): it failed and the
  * shim has been told. Typed for spawn_child(). */
@@ -52,6 +56,8 @@ int dev_fill(const struct sandbox *box, struct error *err);
 /* A pseudo terminal of the container's own devpts becomes 0, 1, 2, and of process 1
  * /dev/console and the controlling terminal; master and slave go to the shim. */
 int dev_open_terminal(const struct sandbox *box, struct error *err);
+/* The container's own /dev/null; without one a pipe that is at its end. -1 and errno. */
+int dev_open_null(int root_fd);
 /* Pipes or the container's /dev/null become 0, 1, 2. */
 int dev_set_stdio(const struct sandbox *box, struct error *err);
 
@@ -60,6 +66,14 @@ int identity_set_limits(const struct plan *plan, struct error *err);
 int identity_drop(const struct sandbox *box, struct error *err);
 /* Be killed when the shim, whose end of the channel tells of its life, dies. */
 int identity_die_with_shim(int channel, struct error *err);
+
+/* sysctl.c: in the namespaces that they are of, and while proc_fd is open. */
+int sysctl_set_all(const struct sandbox *box, struct error *err);
+
+/* init.c: be process 1 and have the program as a child. Needs memory of its own. */
+void init_set_name(const struct sandbox *box); /* while there are privileges */
+/* Returns only in a process that is to report *failed and exit. */
+void init_run(const struct sandbox *box, struct shim_failed *failed);
 
 /* program.c: execve, looked up in the container's PATH. Returns -errno with a
  * sentence. */

@@ -35,6 +35,8 @@ struct shim_numbers {
 };
 
 struct shim {
+	char *args; /* the command line, as it lies in memory */
+	size_t args_size;
 	uint64_t run;
 	int run_dir_fd;
 	bool tty, open_stdin;

@@ -17,6 +17,14 @@
 
 #define STACK_SIZE (256UL << 10)
 
+static long clone_copy(struct clone_args *args, int (*func)(void *), void *arg)
+{
+	long ret = syscall(SYS_clone3, args, sizeof(*args));
+	if (ret == 0)
+		_exit(func(arg));
+	return ret < 0 ? -errno : ret;
+}
+
 #if defined(__x86_64__) && !defined(SPAWN_COPY)
 /* In the child: call func(arg) on the new stack, then exit. */
 static long clone_on_stack(struct clone_args *args, int (*func)(void *), void *arg)
@@ -41,7 +49,7 @@ static long clone_on_stack(struct clone_args *args, int (*func)(void *), void *a
 	return ret;
 }
 
-static long clone_child(struct clone_args *args, int (*func)(void *), void *arg)
+static long clone_shared(struct clone_args *args, int (*func)(void *), void *arg)
 {
 	void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -55,16 +63,10 @@ static long clone_child(struct clone_args *args, int (*func)(void *), void *arg)
 	return ret;
 }
 #else
-static long clone_child(struct clone_args *args, int (*func)(void *), void *arg)
-{
-	long ret = syscall(SYS_clone3, args, sizeof(*args));
-	if (ret == 0)
-		_exit(func(arg));
-	return ret < 0 ? -errno : ret;
-}
+#define clone_shared clone_copy
 #endif
 
-pid_t spawn_child(uint64_t namespaces, int cgroup_fd, int (*func)(void *arg), void *arg,
+pid_t spawn_child(uint64_t namespaces, int cgroup_fd, bool copy, int (*func)(void *arg), void *arg,
 		  struct error *err)
 {
 	struct clone_args args = { .flags = namespaces, .exit_signal = SIGCHLD };
@@ -72,7 +74,7 @@ pid_t spawn_child(uint64_t namespaces, int cgroup_fd, int (*func)(void *arg), vo
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (unsigned)cgroup_fd;
 	}
-	long pid = clone_child(&args, func, arg);
+	long pid = copy ? clone_copy(&args, func, arg) : clone_shared(&args, func, arg);
 	if (pid == -EAGAIN && cgroup_fd >= 0)
 		return error_set(err, EAGAIN,
 				 "the limit of processes of the container or of this machine is "

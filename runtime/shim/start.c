@@ -132,10 +132,11 @@ static pid_t make_child(struct sandbox *box, struct error *err)
 	uint64_t namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
 	int cgroup_fd = box->plan->header->cgroup_fd;
 	if (plan_has(box->plan, PLAN_JOIN))
-		return spawn_child(0, cgroup_fd, join_run, box, err);
+		return spawn_child(0, cgroup_fd, false, join_run, box, err);
 	if (plan_has(box->plan, PLAN_NEW_NETNS))
 		namespaces |= CLONE_NEWNET;
-	return spawn_child(namespaces, cgroup_fd, sandbox_run, box, err);
+	return spawn_child(namespaces, cgroup_fd, plan_has(box->plan, PLAN_INIT), sandbox_run, box,
+			   err);
 }
 
 static void end_child(pid_t pid)
@@ -198,6 +199,8 @@ int shim_launch(struct shim *shim, const struct plan *plan, bool *ret_program, s
 {
 	const struct plan_header *header = plan->header;
 	struct sandbox box = { .plan = plan, .stdio = { -1, -1, -1 }, .root_fd = -1 };
+	box.args = shim->args;
+	box.args_size = shim->args_size;
 	box.argv = make_vector(plan, plan->argv, header->argv.count);
 	box.env = make_vector(plan, plan->env, header->env.count);
 	if (!box.argv || !box.env)

@@ -35,7 +35,7 @@ static void check_resolv(const uint8_t *data, size_t size)
 	AUTO(strbuf_deinit) struct strbuf out = STRBUF_INIT;
 	char *save = NULL;
 
-	hosts_render_resolv(&out, NULL, 0, NULL, 0, (const char *)data, size);
+	hosts_render_resolv(&out, &(struct hosts_resolv){ 0 }, (const char *)data, size);
 	must(!out.oom && strlen(out.data) == out.len);
 	for (char *line = strtok_r(out.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		must(strncmp(line, "nameserver ", 11) == 0 || strncmp(line, "search ", 7) == 0 ||

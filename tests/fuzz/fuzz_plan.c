@@ -23,7 +23,8 @@ static size_t walk(const struct plan *plan)
 	size_t sum = walk_strings(plan, plan->argv, header->argv.count) +
 		     walk_strings(plan, plan->env, header->env.count) +
 		     walk_strings(plan, plan->masked, header->masked.count) +
-		     walk_strings(plan, plan->readonly, header->readonly.count);
+		     walk_strings(plan, plan->readonly, header->readonly.count) +
+		     walk_strings(plan, plan->sysctls, header->sysctls.count);
 	for (uint32_t i = 0; i < header->mounts.count; i++)
 		sum += strlen(plan_get_str(plan, plan->mounts[i].target));
 	for (uint32_t i = 0; i < header->devices.count; i++)

@@ -124,6 +124,24 @@ test_kill() {
 	expect_equal "$(status_of many State)" exited
 }
 
+test_pause() {
+	local freezer
+	run_container web sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.01; done'
+	wait_line web ready
+	freezer=$(group_of web freezer)
+	ctl 'pause web' >/dev/null
+	expect_equal "$(status_of web State) $(cat "$freezer/freezer.state")" 'paused FROZEN'
+	kill_engine
+	expect_equal "$(status_of web State)" paused
+	expect_errno EBUSY write "$MNT/ctl" 'pause web'
+	ctl 'unpause web' >/dev/null
+	expect_equal "$(status_of web State) $(cat "$freezer/freezer.state")" 'running THAWED'
+	ctl 'pause web' 'stop web' >/dev/null
+	expect_equal "$(status_of web ExitCode)" 7
+	run_container killed sleep 1000
+	ctl 'pause killed' 'rm -f killed' >/dev/null
+}
+
 test_killed_engine() {
 	local memory
 	OPTIONS='-i -m 64m' run_container echo sh -c 'while read -r x; do echo "got $x"; done; exit 5'
@@ -152,6 +170,10 @@ test_killed_engine() {
 
 @test "kill and stop reach every process" {
 	test_v1 test_kill
+}
+
+@test "a paused container is frozen by the freezer, also after an engine's death" {
+	test_v1 test_pause
 }
 
 @test "a killed engine is not noticed" {

@@ -139,3 +139,113 @@ actions_of() {
 	done
 	expect_equal "$(actions_of torn)" 'create start pause unpause pause unpause pause unpause '
 }
+
+# --- ulimits, sysctls, resolv.conf --------------------------------------------
+
+# What a script says in a container made with OPTIONS.
+inside() {
+	local id
+	# shellcheck disable=SC2086
+	id=$(ctl "create ${OPTIONS:-} $IMAGE sh -c $(quote "$1")") || return 1
+	ctl "start $id" >/dev/null || return 1
+	wait_exit "$id" >/dev/null
+	cat "$MNT/containers/$id/logs"
+}
+
+# None above what this machine lets root have, who may lack CAP_SYS_RESOURCE.
+@test "every ulimit is what was asked for, seen from inside" {
+	local name options='' limits
+	for name in as=8000000000:9000000000 core=0 cpu=100:200 data=7000000000 fsize=1000000 locks=64:65 \
+		memlock=65536 msgqueue=8192:8193 nice=0 nofile=100:200 nproc=50:60 rss=123456789 rtprio=0 \
+		rttime=500000 sigpending=77 stack=4194304:-1; do
+		options+=" --ulimit $name"
+	done
+	limits=$(OPTIONS=$options inside 'cat /proc/self/limits' | sed 's/   */|/g')
+	for name in 'address space|8000000000|9000000000' 'core file size|0|0' 'cpu time|100|200' \
+		'data size|7000000000|7000000000' 'file size|1000000|1000000' 'file locks|64|65' \
+		'locked memory|65536|65536' 'msgqueue size|8192|8193' 'nice priority|0|0' 'open files|100|200' \
+		'processes|50|60' 'resident set|123456789|123456789' 'realtime priority|0|0' \
+		'realtime timeout|500000|500000' 'pending signals|77|77' 'stack size|4194304|unlimited'; do
+		grep -q "^Max $name|" <<<"$limits" || fail "not $name: $limits"
+	done
+	expect_match "$(OPTIONS='--ulimit cpu=-1' inside 'cat /proc/self/limits')" \
+		'Max cpu time +unlimited +unlimited'
+	expect_errno EPERM write "$MNT/ctl" "run --ulimit nofile=2000000000 $IMAGE true"
+	expect_sentence "run: cannot set the limit 'nofile' (ulimit): Operation not permitted"
+}
+
+@test "sysctls of its own namespaces are set, and the host's are not" {
+	local before
+	before=$(cat /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/ip_default_ttl)
+	OPTIONS='--sysctl kernel.msgmax=4321 --sysctl net.ipv4.ip_default_ttl=77 --sysctl fs.mqueue.msg_max=9'
+	expect_equal "$(OPTIONS="$OPTIONS --sysctl kernel.shm_rmid_forced=1" inside 'cd /proc/sys
+		cat kernel/msgmax net/ipv4/ip_default_ttl fs/mqueue/msg_max kernel/shm_rmid_forced' | tr '\n' ' ')" \
+		'4321 77 9 1 '
+	expect_equal "$(OPTIONS='--sysctl "kernel.sem=200 300 40 50"' inside \
+		'cat /proc/sys/kernel/sem' | tr '\t' ' ')" '200 300 40 50'
+	expect_equal "$(cat /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_forward \
+		/proc/sys/net/ipv4/ip_default_ttl)" "$before"
+	expect_refusal EINVAL "run: cannot set sysctl 'kernel.msgmax' to 'much': Invalid argument" \
+		"run --sysctl kernel.msgmax=much $IMAGE true"
+	expect_refusal ENOTSUP "run: this kernel has no sysctl 'net.no.such'" "run --sysctl net.no.such=1 $IMAGE true"
+	expect_refusal EINVAL "create: Sysctls: 'kernel.hostname' is not a container's own" \
+		"create --sysctl kernel.hostname=x $IMAGE true"
+	expect_refusal EINVAL "create: Sysctls: 'net.core.somaxconn' is the host's with NetworkMode 'host'" \
+		"create --net host --sysctl net.core.somaxconn=5 $IMAGE true"
+}
+
+@test "the options of resolv.conf are those that were asked for" {
+	expect_equal "$(OPTIONS='--dns 10.1.2.3 --dns-option ndots:2 --dns-opt rotate --dns-search a.example' \
+		inside 'cat /etc/resolv.conf')" \
+		"$(printf 'nameserver 10.1.2.3\nsearch a.example\noptions ndots:2 rotate')"
+}
+
+# --- init -----------------------------------------------------------------------
+
+@test "init: process 1 is a small one of ours, and the program its child" {
+	local pid
+	OPTIONS=--init run_container web sh -c 'read -r pid name state parent group session tty tpgid rest \
+		</proc/self/stat; echo "$$ $parent $group $session"; cat /proc/1/comm; tr -d "\0" </proc/1/cmdline
+				readlink /proc/1/exe || echo hidden; (sh -c "echo \$\$ >/orphan" &); while [ ! -s /orphan ]; do :; done
+		while [ -d "/proc/$(cat /orphan)" ]; do sleep 0.01; done; echo reaped; exec sleep 1000'
+	wait_line web reaped
+	expect_equal "$(tail -n +2 "$MNT/containers/web/stdout")" "$(printf 'init\ninithidden\nreaped')"
+	expect_match "$(head -n 1 "$MNT/containers/web/stdout")" '^2 [0-9]+ [0-9]+ 1$'
+	pid=$(status_of web Pid)
+	expect_equal "$(cat "/proc/$pid/comm")" init
+	expect_equal "$(readlink /proc/"$pid"/fd/* | sort | uniq -c | tr -s ' ')" ' 3 /dev/null'
+	expect_equal "$(grep '^Cap\|^Seccomp:\|^NoNewPrivs' "/proc/$pid/status")" \
+		"$(grep '^Cap\|^Seccomp:\|^NoNewPrivs' "/proc/$(pgrep -P "$pid")/status")"
+	# Nothing catches it: without an init it would have to be killed.
+	ctl 'stop -t 60 web' >/dev/null
+	expect_equal "$(status_of web ExitCode)" 143
+}
+
+@test "init: signals are handed on, and it ends as the program does" {
+	local name
+	OPTIONS=--init run_container web sh -c 'for s in HUP USR1 USR2 WINCH TERM; do trap "echo got $s" $s; done
+		trap "exit 7" INT; echo ready; while :; do sleep 0.01; done'
+	wait_line web ready
+	for name in HUP USR1 USR2 WINCH TERM; do
+		ctl "kill -s $name web" >/dev/null
+		wait_line web "got $name"
+	done
+	ctl 'kill -s INT web' >/dev/null
+	expect_equal "$(wait_exit web)" 7
+	OPTIONS=--init run_container nine sh -c 'kill -9 $$'
+	expect_equal "$(wait_exit nine)" 137
+	OPTIONS=--init run_container still sleep 1000
+	ctl 'kill still' >/dev/null
+	expect_equal "$(status_of still ExitCode)" 137
+	expect_errno ENOENT write "$MNT/ctl" "run --init --name gone $IMAGE /no/such/program"
+	expect_equal "$(status_of gone State) $(status_of gone ExitCode)" 'exited 127'
+	expect_errno EAGAIN write "$MNT/ctl" "run --init --pids-limit 1 $IMAGE true"
+}
+
+@test "init: stdin and stdout are the program's alone, and with a terminal it is in front" {
+	OPTIONS='--init -i' run_container web sh -c 'exec <&-; echo closed; exec sleep 1000'
+	wait_line web closed
+	expect_errno EPIPE write "$MNT/containers/web/stdin" x
+	expect_equal "$(OPTIONS='--init -t' inside 'read -r pid name state parent group session tty tpgid rest \
+		</proc/$$/stat; [ $group = $tpgid ] && tty' | tr -d '\r')" /dev/pts/0
+}

@@ -74,7 +74,7 @@ runs_of() {
 	wait_line web 'run 5'
 	wait_state web restarting
 	expect_equal "$(status_of web ExitCode) $(status_of web Pid)" '9 0'
-	expect_refusal EBUSY "rm: container 'web' is running; stop it or use rm -f" 'rm web'
+	expect_refusal EBUSY "rm: container 'web' is restarting; stop it or use rm -f" 'rm web'
 	expect_refusal ESRCH "pause: container 'web' is not running" 'pause web'
 	expect_refusal ESRCH "kill: container 'web' is not running" 'kill -s USR1 web'
 	grep -q '"Restarting": *true' "$MNT/containers/web/inspect"

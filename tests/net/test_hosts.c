@@ -52,7 +52,7 @@ static void expect_resolv(const char *want, const char *host_text, size_t host_l
 {
 	AUTO(strbuf_deinit) struct strbuf out = STRBUF_INIT;
 
-	hosts_render_resolv(&out, NULL, 0, NULL, 0, host_text, host_len);
+	hosts_render_resolv(&out, &(struct hosts_resolv){ 0 }, host_text, host_len);
 	assert_string_equal(strbuf_get_str(&out), want);
 }
 
@@ -95,18 +95,27 @@ static void test_resolv_given(void **state)
 {
 	static const char *const servers[] = { "8.8.8.8", "2001:db8::2" };
 	static const char *const search[] = { "one.example", "two.example" };
+	static const char *const options[] = { "ndots:1", "rotate" };
 	static const char host[] = "nameserver 10.0.0.1\nsearch h.example\noptions ndots:3\n";
+	struct hosts_resolv asked = { servers, 2, search, 2, NULL, 0 };
+	struct hosts_resolv few = { servers, 1, NULL, 0, NULL, 0 };
 	AUTO(strbuf_deinit) struct strbuf out = STRBUF_INIT;
 
 	(void)state;
-	hosts_render_resolv(&out, servers, 2, search, 2, host, sizeof(host) - 1);
+	hosts_render_resolv(&out, &asked, host, sizeof(host) - 1);
 	assert_string_equal(strbuf_get_str(&out),
 			    "nameserver 8.8.8.8\nnameserver 2001:db8::2\n"
 			    "search one.example two.example\noptions ndots:3\n");
 	strbuf_reset(&out);
-	hosts_render_resolv(&out, servers, 1, NULL, 0, host, sizeof(host) - 1);
+	hosts_render_resolv(&out, &few, host, sizeof(host) - 1);
 	assert_string_equal(strbuf_get_str(&out),
 			    "nameserver 8.8.8.8\nsearch h.example\noptions ndots:3\n");
+	strbuf_reset(&out);
+	few.options = options;
+	few.option_count = 2;
+	hosts_render_resolv(&out, &few, host, sizeof(host) - 1);
+	assert_string_equal(strbuf_get_str(&out), "nameserver 8.8.8.8\nsearch h.example\n"
+						  "options ndots:1 rotate\n");
 }
 
 static void test_resolv_huge(void **state)
@@ -117,7 +126,7 @@ static void test_resolv_huge(void **state)
 	(void)state;
 	for (int i = 0; i < 20000; i++)
 		strbuf_append_str(&text, "nameserver 10.0.0.1\noptions x\n");
-	hosts_render_resolv(&out, NULL, 0, NULL, 0, text.data, text.len);
+	hosts_render_resolv(&out, &(struct hosts_resolv){ 0 }, text.data, text.len);
 	assert_in_range(out.len, 100, 65536);
 }
 
@@ -128,7 +137,7 @@ static int attempt(void *arg)
 
 	(void)arg;
 	hosts_render(&out, NULL, "web", "example", NULL, 0);
-	hosts_render_resolv(&out, NULL, 0, NULL, 0, host, sizeof(host) - 1);
+	hosts_render_resolv(&out, &(struct hosts_resolv){ 0 }, host, sizeof(host) - 1);
 	return strbuf_check(&out, NULL);
 }
 
