@@ -291,7 +291,9 @@ static int change(struct update *update, const struct cgroup_setting *setting, s
 	old = &update->old[update->old_count];
 	*old = *setting;
 	cgroup_read_file(*group_fd, setting->file, old->value, sizeof(old->value));
-	ret = cgroup_setting_write(*group_fd, setting, err);
+	ret = cgroup_setting_check(*group_fd, setting, err);
+	if (ret == 0)
+		ret = cgroup_setting_write(*group_fd, setting, err);
 	if (ret == 0)
 		update->old_count++;
 	return ret;

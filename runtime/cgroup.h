@@ -77,6 +77,11 @@ bool cgroup_is_frozen(struct cgroup_host *host, const char *id);
 int cgroup_remove(struct cgroup_host *host, const char *id, struct error *err);
 /* Did the OOM killer act in it since it was made? False when unknown. */
 bool cgroup_was_oom(struct cgroup_host *host, const char *id);
+/* A descriptor to be watched (EPOLLPRI if *ret_is_priority, else EPOLLIN) for the OOM killer, the
+ * caller's; or -errno. Version 2's also wakes for less: ask cgroup_take_oom(), which also
+ * is what lets it wake again. */
+int cgroup_watch_oom(struct cgroup_host *host, const char *id, bool *ret_is_priority);
+bool cgroup_take_oom(int watch_fd, bool is_priority);
 /* What it has used since it was made; bytes, nanoseconds. */
 struct cgroup_stats {
 	uint64_t memory, memory_peak;

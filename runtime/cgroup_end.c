@@ -1,5 +1,5 @@
 /* The end of a container's groups, and what can be asked of them: killing,
- * removing, listing, and whether the OOM killer came.
+ * removing and listing.
  *
  * Nothing here trusts that a group is whole: each function takes any half-made
  * state, and a missing group is an empty one. A pid read from a group can be
@@ -203,18 +203,6 @@ int cgroup_remove(struct cgroup_host *host, const char *id, struct error *err)
 	if (first < 0)
 		return error_set_sys(err, -first, "cannot remove the control group '%s'", id);
 	return 0;
-}
-
-bool cgroup_was_oom(struct cgroup_host *host, const char *id)
-{
-	int tree = cgroup_host_find_tree(host, CGROUP_MEMORY);
-	auto_fd int group_fd = cgroup_open_group(host, tree, id);
-
-	if (group_fd < 0)
-		return false;
-	return cgroup_read_key(group_fd,
-			       tree == CGROUP_TREE_V2 ? "memory.events" : "memory.oom_control",
-			       "oom_kill") > 0;
 }
 
 ssize_t cgroup_list_pids(struct cgroup_host *host, const char *id, pid_t **ret, struct error *err)

@@ -75,6 +75,9 @@ struct cgroup_setting {
 int cgroup_settings_make(const struct cgroup_host *host, const struct cgroup_limits *limits,
 			 uint64_t memsw_now, struct cgroup_setting ret[CGROUP_SETTINGS_MAX],
 			 struct error *err);
+/* Version 2 takes any limit, and kills those in the group until it holds; version 1 refuses one
+ * below what is in use. Refuse it here too, for a group that lives: -EBUSY. */
+int cgroup_setting_check(int group_fd, const struct cgroup_setting *setting, struct error *err);
 /* Write one; 0 or -errno with a sentence. */
 int cgroup_setting_write(int group_fd, const struct cgroup_setting *setting, struct error *err);
 

@@ -151,6 +151,18 @@ int cgroup_settings_make(const struct cgroup_host *host, const struct cgroup_lim
 	return s.count;
 }
 
+static int refuse_used(const struct cgroup_setting *setting, struct error *err)
+{
+	const char *what = setting->file;
+
+	if (strstr(what, "memsw"))
+		what = "memory and swap";
+	else if (setting->controller == CGROUP_MEMORY)
+		what = "memory";
+	return error_set(err, EBUSY, "%s cannot be limited to %s: more is in use", what,
+			 setting->value);
+}
+
 int cgroup_setting_write(int group_fd, const struct cgroup_setting *setting, struct error *err)
 {
 	auto_fd int fd = openat(group_fd, setting->file, O_WRONLY | O_CLOEXEC);
@@ -161,12 +173,39 @@ int cgroup_setting_write(int group_fd, const struct cgroup_setting *setting, str
 	if (ret == -ENOENT)
 		return error_set(err, ENOTSUP, "this kernel has no %s", setting->file);
 	if (ret == -EBUSY)
-		return error_set(err, EBUSY, "%s cannot become %s: more is in use", setting->file,
-				 setting->value);
+		return refuse_used(setting, err);
 	if (ret < 0)
 		return error_set_sys(err, -ret, "cannot set %s to '%s'", setting->file,
 				     setting->value);
 	return 0;
+}
+
+/* What is in use may be freed first: caches are. */
+static int make_room(int group_fd, uint64_t limit)
+{
+	auto_fd int fd = openat(group_fd, "memory.reclaim", O_WRONLY | O_CLOEXEC);
+	char text[32];
+	uint64_t used = 0;
+
+	for (int tries = 0; tries < 2; tries++) {
+		cgroup_read_file(group_fd, "memory.current", text, sizeof(text));
+		if (num_parse_u64(text, 0, UINT64_MAX, &used) < 0 || used <= limit)
+			return 0;
+		snprintf(text, sizeof(text), "%" PRIu64, used - limit);
+		if (tries == 0 && fd >= 0)
+			path_write_all(fd, text, strlen(text)); /* what it achieved is looked at */
+	}
+	return -EBUSY;
+}
+
+int cgroup_setting_check(int group_fd, const struct cgroup_setting *setting, struct error *err)
+{
+	uint64_t limit;
+
+	if (strcmp(setting->file, "memory.max") != 0 ||
+	    num_parse_u64(setting->value, 0, UINT64_MAX, &limit) < 0)
+		return 0;
+	return make_room(group_fd, limit) < 0 ? refuse_used(setting, err) : 0;
 }
 
 void cgroup_read_file(int group_fd, const char *name, char *ret_text, size_t size)

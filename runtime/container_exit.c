@@ -87,6 +87,7 @@ static void collect(struct container *c, struct ending *ending)
 		ending->told = read_record(c, ending);
 	if (!ending->told)
 		end_orphans(c, ending);
+	oom_unwatch(c);
 	ending->oom = !c->exec && cgroup_was_oom(cgroups, c->id);
 	if (!c->exec && cgroup_remove(cgroups, c->id, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
@@ -104,7 +105,7 @@ static bool publish(struct container *c, const struct ending *ending)
 
 	view->pid = 0;
 	view->exit_code = ending->code;
-	view->oom_killed = ending->oom;
+	view->oom_killed = view->oom_killed || ending->oom;
 	view->finished_ns = ending->finished_ns;
 	view->changed_ns = clock_now_ns();
 	container_view_set_error(view, ending->told ? ""
@@ -127,7 +128,7 @@ static void emit_end(struct container *c, const struct ending *ending, bool stop
 	enum told told = atomic_load(&c->engine->is_open) ? TOLD_START : recover_find_told(c);
 
 	if (ending->oom && told < TOLD_DIE)
-		container_emit(c, "oom", NULL, NULL);
+		oom_tell(c);
 	snprintf(text, sizeof(text), "%d", ending->code);
 	if (told < TOLD_DIE)
 		container_emit(c, "die", "exitCode", text);

@@ -33,7 +33,7 @@ enum container_state policy_decide_locked(struct container *c, const struct cont
 	struct restart_policy policy = restart_policy_get(view->effective);
 
 	c->restart_due_ns = 0;
-	if (c->restarting || c->stopped_by_user ||
+	if (c->exec || c->restarting || c->stopped_by_user ||
 	    !restart_policy_wants(&policy, view->exit_code, view->restarts))
 		return CONTAINER_EXITED;
 	set_due_locked(c, get_ran_ns(view));
@@ -148,7 +148,7 @@ void policy_note_end(struct container *c)
 	policy = restart_policy_get(c->view->effective);
 	pthread_mutex_unlock(&c->lock);
 	/* Without a policy the end's own record is soon enough. */
-	if (news && policy.kind != RESTART_NO)
+	if (news && !c->exec && policy.kind != RESTART_NO)
 		store_save_state(c);
 }
 

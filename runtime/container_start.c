@@ -123,6 +123,7 @@ void start_finish_running(struct container *c, json_t *effective, uint64_t run,
 	container_emit(c, "start", NULL, NULL);
 	store_save_state(c);
 	link_watch(c);
+	oom_watch(c);
 }
 
 void start_finish_without_program(struct container *c, json_t *effective, uint64_t run,

@@ -158,6 +158,8 @@ static int update_in_turn(struct container *c, const json_t *patch, struct error
 	}
 	publish_config(c, asked, effective);
 	policy_reconsider(c);
+	if (live)
+		oom_watch(c);
 	container_emit(c, "update", NULL, NULL);
 	return 0;
 }

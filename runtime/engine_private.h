@@ -133,8 +133,10 @@ struct container {
 	bool ending;              /* the end of the current run is being worked on */
 	bool stop_asked;          /* the end is due to a stop: event "stop" */
 	int64_t stop_deadline_ns; /* CLOCK_MONOTONIC, when KILL follows; 0: none */
-	bool stopped_by_user;     /* stopped or killed by hand: its policy rests until a start */
-	bool policy_start;        /* the launch under way is the policy's */
+	int oom_fd;               /* watched for the OOM killer; -1: not */
+	bool oom_is_priority;
+	bool stopped_by_user;   /* stopped or killed by hand: its policy rests until a start */
+	bool policy_start;      /* the launch under way is the policy's */
 	int64_t restart_due_ns; /* CLOCK_MONOTONIC, when `restarting` ends by a launch; 0: not so */
 	int64_t restart_delay_ns;        /* the pause before that, which the next one doubles */
 	int start_code;                  /* errno of a run whose program could not be executed */
@@ -371,6 +373,15 @@ void policy_reconsider(struct container *c);
 /* Found in the state that it had before the machine was started. */
 void policy_decide_at_boot(struct container *c);
 
+/* --- container_oom.c -------------------------------------------------------- */
+
+/* Have the event loop watch a run with a limit of memory; safe to repeat. */
+void oom_watch(struct container *c);
+void oom_unwatch(struct container *c);
+void oom_on_event(struct container *c, uint64_t run); /* from the event loop */
+/* The event, unless it was told of this run. */
+void oom_tell(struct container *c);
+
 /* --- container_pause.c ------------------------------------------------------ */
 
 /* A signal was sent that the processes are to get: if they are paused, they go on. */
@@ -410,6 +421,10 @@ void monitor_free(struct monitor *monitor); /* after monitor_stop() */
 void monitor_watch(struct monitor *monitor, uint64_t key, uint64_t run, int socket_fd, int pidfd);
 void monitor_rearm(struct monitor *monitor, uint64_t key, uint64_t run, int socket_fd);
 void monitor_unwatch(struct monitor *monitor, int socket_fd, int pidfd);
+void monitor_watch_oom(struct monitor *monitor, uint64_t key, uint64_t run, int fd,
+		       bool is_priority);
+void monitor_rearm_oom(struct monitor *monitor, uint64_t key, uint64_t run, int fd,
+		       bool is_priority);
 /* stop_on_deadline() and policy_on_deadline() at that time of CLOCK_MONOTONIC. */
 void monitor_set_deadline(struct monitor *monitor, uint64_t key, uint64_t run, int64_t when_ns);
 /* Copy states within a second. */

@@ -21,7 +21,7 @@
 #define NS_PER_MS 1000000
 #define BATCH 64
 
-enum kind { KIND_SOCKET, KIND_PROCESS, KIND_WAKE };
+enum kind { KIND_SOCKET, KIND_PROCESS, KIND_WAKE, KIND_OOM };
 
 /* 36 bits of key, 2 of kind, 26 of the run's number. */
 #define KIND_SHIFT 36
@@ -50,12 +50,17 @@ static uint64_t pack(uint64_t key, enum kind kind, uint64_t run)
 	return key | (uint64_t)kind << KIND_SHIFT | (run & RUN_MASK) << RUN_SHIFT;
 }
 
-static void control(struct monitor *monitor, int op, int fd, uint64_t data)
+static void control_for(struct monitor *monitor, int op, int fd, uint32_t events, uint64_t data)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.u64 = data };
+	struct epoll_event event = { .events = events | EPOLLONESHOT, .data.u64 = data };
 
 	if (epoll_ctl(monitor->epoll_fd, op, fd, &event) < 0 && op == EPOLL_CTL_ADD)
 		log_warn("cannot watch a shim: %s", strerrordesc_np(errno));
+}
+
+static void control(struct monitor *monitor, int op, int fd, uint64_t data)
+{
+	control_for(monitor, op, fd, EPOLLIN, data);
 }
 
 void monitor_watch(struct monitor *monitor, uint64_t key, uint64_t run, int socket_fd, int pidfd)
@@ -67,6 +72,20 @@ void monitor_watch(struct monitor *monitor, uint64_t key, uint64_t run, int sock
 void monitor_rearm(struct monitor *monitor, uint64_t key, uint64_t run, int socket_fd)
 {
 	control(monitor, EPOLL_CTL_MOD, socket_fd, pack(key, KIND_SOCKET, run));
+}
+
+void monitor_watch_oom(struct monitor *monitor, uint64_t key, uint64_t run, int fd,
+		       bool is_priority)
+{
+	control_for(monitor, EPOLL_CTL_ADD, fd, is_priority ? EPOLLPRI : EPOLLIN,
+		    pack(key, KIND_OOM, run));
+}
+
+void monitor_rearm_oom(struct monitor *monitor, uint64_t key, uint64_t run, int fd,
+		       bool is_priority)
+{
+	control_for(monitor, EPOLL_CTL_MOD, fd, is_priority ? EPOLLPRI : EPOLLIN,
+		    pack(key, KIND_OOM, run));
 }
 
 void monitor_unwatch(struct monitor *monitor, int socket_fd, int pidfd)
@@ -215,6 +234,8 @@ static void handle(struct monitor *monitor, uint64_t data)
 		return;
 	if (kind == KIND_SOCKET)
 		link_on_event(c, view->run);
+	else if (kind == KIND_OOM)
+		oom_on_event(c, view->run);
 	else
 		link_on_gone(c, view->run);
 }

@@ -293,6 +293,7 @@ static void settle_running(struct container *c, const struct found *found, uint6
 	}
 	pause_recover(c, run, was_paused);
 	link_watch(c);
+	oom_watch(c);
 	if (c->stop_deadline_ns)
 		monitor_set_deadline(c->engine->monitor, c->key, run, c->stop_deadline_ns);
 }
@@ -308,6 +309,7 @@ static void settle_ended(struct container *c, const struct found *found, uint64_
 	view->exit_code = 0;
 	if (found->starting) {
 		view->started_ns = clock_now_ns();
+		view->oom_killed = false;
 		count_found_run_locked(c, view);
 	}
 	c->ending = true;

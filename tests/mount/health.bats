@@ -140,6 +140,62 @@ actions_of() {
 	expect_equal "$(actions_of torn)" 'create start pause unpause pause unpause pause unpause '
 }
 
+# --- limits -----------------------------------------------------------------
+
+@test "the OOM killer's work is told at once, once, also when only a child was killed" {
+	local dir
+	# tail keeps a line that never ends.
+	OPTIONS='-m 16m --memory-swap 16m' run_container alive sh -c \
+		'tail /dev/zero; echo child $?; exec sleep 1000'
+	OPTIONS='-m 16m --memory-swap 16m' run_container later sh -c \
+		'while [ ! -e /go ]; do sleep 0.01; done; exec tail /dev/zero'
+	OPTIONS='-m 16m --memory-swap 16m' run_container fine sleep 1000
+	wait_line alive 'child 137'
+	eventually has_oom alive
+	expect_equal "$(status_of alive State) $(status_of fine OOMKilled)" 'running no'
+	grep -q '"OOMKilled": *true' "$MNT/containers/alive/inspect"
+	dir=$(readlink "$MNT/containers/later/rootfs")
+	kill -STOP "$(cat "$SANDBOX/holder")"
+	kill_engine
+	touch "$dir/go"
+	eventually gone_shim later
+	kill -CONT "$(cat "$SANDBOX/holder")"
+	expect_equal "$(wait_exit later) $(status_of later OOMKilled)" '137 yes'
+	expect_equal "$(status_of alive OOMKilled)" yes
+	ctl 'kill alive fine' >/dev/null
+	expect_equal "$(status_of alive OOMKilled) $(status_of fine OOMKilled)" 'yes no'
+	expect_equal "$(actions_of alive)" 'create start oom kill die '
+	expect_equal "$(actions_of later)" 'create start oom die '
+	ctl 'start alive' >/dev/null
+	wait_line alive 'child 137'
+	eventually has_oom alive
+	ctl 'update -m 32m --memory-swap 32m alive' >/dev/null
+}
+
+has_oom() {
+	[ "$(status_of "$1" OOMKilled)" = yes ]
+}
+
+# Its exit record is there: the shim's last deed.
+gone_shim() {
+	compgen -G "$RUN/*/exit.json" >/dev/null
+}
+
+@test "a limit below what is in use is refused, and config and kernel stay as they were" {
+	local before
+	OPTIONS='-m 64m --memory-swap 64m' run_container web sh -c \
+		'x=$(dd if=/dev/zero bs=1M count=24 2>/dev/null | tr "\0" x); echo ready; while :; do sleep 1; done'
+	wait_line web ready
+	before=$(cat "$MNT/containers/web/config")
+	expect_refusal EBUSY 'update: memory cannot be limited to 8388608: more is in use' \
+		'update -m 8m --memory-swap 8m web'
+	expect_equal "$(cat "$MNT/containers/web/config")" "$before"
+	ctl 'update -m 128m --memory-swap 128m web' 'update -m 96m --memory-swap 128m web' >/dev/null
+	expect_refusal EINVAL 'update: MemorySwap (memory and swap) 134217728 is less than Memory 268435456' \
+		'update -m 256m web'
+	expect_equal "$(status_of web State) $(status_of web OOMKilled)" 'running no'
+}
+
 # --- ulimits, sysctls, resolv.conf --------------------------------------------
 
 # What a script says in a container made with OPTIONS.

@@ -4,6 +4,7 @@
 #include "runtime/cgroup_internal.h"
 #include "tests/test.h"
 
+#include "base/num.h"
 #include "base/path.h"
 
 #include <fcntl.h>
@@ -158,6 +159,11 @@ static int open_device(unsigned major, unsigned minor)
 	return code;
 }
 
+__attribute__((noreturn)) static int work_hold(void)
+{
+	work_eat();
+	work_sleep();
+}
 static int work_devices(void)
 {
 	static const unsigned allowed[][2] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 } };
@@ -410,6 +416,71 @@ static void test_update(void **state)
 	cgroup_deinit(&cgroup);
 }
 
+/* Less than is in use is refused, and nobody is killed for it. */
+static void test_update_below_usage(void **state)
+{
+	struct cgroup_limits limits = { .memory = 128 << 20, .memory_swap = 128 << 20 };
+	struct cgroup cgroup = CGROUP_INIT;
+	uint64_t used = 0;
+	char text[64];
+	pid_t pid;
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	pid = spawn(&cgroup, work_hold);
+	while (used < 64 << 20) {
+		int tree = cgroup_host_find_tree(host, CGROUP_MEMORY);
+		auto_fd int group_fd = cgroup_open_group(host, tree, ID);
+
+		cgroup_read_file(group_fd,
+				 tree == CGROUP_TREE_V2 ? "memory.current"
+							: "memory.usage_in_bytes",
+				 text, sizeof(text));
+		assert_int_equal(num_parse_u64(text, 0, UINT64_MAX, &used), 0);
+	}
+	limits.memory = limits.memory_swap = 32 << 20;
+	limits.pids = 50;
+	assert_error(cgroup_update(host, ID, &limits, &err), &err, EBUSY,
+		     "memory cannot be limited to 33554432: more is in use");
+	error_clear(&err);
+	assert_value(CGROUP_MEMORY, "memory.limit_in_bytes", "134217728", "memory.max",
+		     "134217728");
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	assert_int_equal(reap(pid), 128 + SIGKILL);
+	cgroup_deinit(&cgroup);
+}
+
+/* Frozen is who is told so by the kernel; a signal waits, SIGKILL does not need to. */
+static void test_freeze(void **state)
+{
+	struct cgroup_limits limits = { 0 };
+	struct cgroup cgroup = CGROUP_INIT;
+	pid_t pid;
+
+	(void)state;
+	assert_error(cgroup_freeze(host, ID, 1000, &err), &err, ENOENT,
+		     "no control group 'cafe0123': No such file or directory");
+	error_clear(&err);
+	assert_ok(cgroup_thaw(host, ID, 1000, &err), &err);
+	assert_false(cgroup_is_frozen(host, ID));
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	pid = spawn(&cgroup, work_fork_bomb);
+	wait_for_pids(21);
+	for (int i = 0; i < 3; i++) {
+		assert_ok(cgroup_freeze(host, ID, 5000, &err), &err);
+		assert_true(cgroup_is_frozen(host, ID));
+		assert_int_equal(kill(pid, SIGCONT), 0);
+		assert_ok(cgroup_thaw(host, ID, 5000, &err), &err);
+		assert_false(cgroup_is_frozen(host, ID));
+	}
+	assert_ok(cgroup_freeze(host, ID, 5000, &err), &err);
+	assert_ok(cgroup_kill(host, ID, &err), &err);
+	assert_int_equal(reap(pid), 128 + SIGKILL);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
+	cgroup_deinit(&cgroup);
+}
+
 /* The kernel refuses the second of two changes: the first is taken back. */
 static void test_update_undone(void **state)
 {
@@ -505,19 +576,33 @@ static bool has_v1(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),  CASE(test_host, setup),
-		CASE(test_bad_names, setup),   CASE(test_create_kill_remove, setup),
-		CASE(test_remove_busy, setup), CASE(test_leftover, setup),
-		CASE(test_pids_limit, setup),  CASE(test_memory_limit, setup),
-		CASE(test_cpu, setup),         CASE(test_bad_limits, setup),
-		CASE(test_update, setup),      CASE(test_update_undone, setup),
+		cmocka_unit_test(test_parse),
+		CASE(test_host, setup),
+		CASE(test_bad_names, setup),
+		CASE(test_create_kill_remove, setup),
+		CASE(test_remove_busy, setup),
+		CASE(test_leftover, setup),
+		CASE(test_pids_limit, setup),
+		CASE(test_memory_limit, setup),
+		CASE(test_cpu, setup),
+		CASE(test_bad_limits, setup),
+		CASE(test_update_below_usage, setup),
+		CASE(test_freeze, setup),
+		CASE(test_update, setup),
+		CASE(test_update_undone, setup),
 		CASE(test_devices, setup),
 	};
 	const struct CMUnitTest v1_tests[] = {
-		CASE(test_host, setup_v1),         CASE(test_create_kill_remove, setup_v1),
-		CASE(test_remove_busy, setup_v1),  CASE(test_pids_limit, setup_v1),
-		CASE(test_memory_limit, setup_v1), CASE(test_cpu, setup_v1),
-		CASE(test_update, setup_v1),       CASE(test_update_undone, setup_v1),
+		CASE(test_host, setup_v1),
+		CASE(test_create_kill_remove, setup_v1),
+		CASE(test_remove_busy, setup_v1),
+		CASE(test_pids_limit, setup_v1),
+		CASE(test_memory_limit, setup_v1),
+		CASE(test_cpu, setup_v1),
+		CASE(test_update_below_usage, setup_v1),
+		CASE(test_freeze, setup_v1),
+		CASE(test_update, setup_v1),
+		CASE(test_update_undone, setup_v1),
 		CASE(test_devices, setup_v1),
 	};
 	int failed = cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
