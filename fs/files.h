@@ -49,6 +49,14 @@ bool stream_is_ready(struct handle *handle);
 /* A container changed: keep the end of its run for the handle. */
 void stream_note_change(struct handle *handle);
 
+/* --- export.tar (fs/exportfile.c): an archive made while it is read --- */
+/* What stat says: never too little. */
+int64_t exportfile_estimate(struct fs *fs, uint64_t key);
+void exportfile_read(fuse_req_t req, struct handle *handle, size_t size, uint64_t offset,
+		     bool nonblocking);
+/* Nobody reads any more: the work ends soon. Safe to repeat. */
+void exportfile_release(struct handle *handle);
+
 /* --- texts that a worker makes (fs/reportfile.c) --- */
 /* What the handlers of these names do, for a FILE_REPORT whose text is not there yet. */
 void reportfile_look_up(fuse_req_t req, uint64_t parent, const char *name);

@@ -38,6 +38,8 @@ struct fs {
 	struct engine *engine;
 	struct channel *channel;
 	struct workers *workers;
+	struct workers *
+		exporters; /* a thread for each archive that is being read: they wait for readers */
 	struct park *park;
 	struct sessions *sessions;
 	struct requests *requests; /* what changes something, recorded */

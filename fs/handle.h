@@ -50,6 +50,7 @@ struct handle {
 	char *import_path;         /* its full name */
 	struct error import_error; /* why it failed */
 	pid_t import_tid;          /* the thread that created it */
+	struct export_job *export; /* fs/exportfile.h: the archive being made */
 	atomic_bool released;
 	bool watching;        /* counted in fs->logwatch */
 	pthread_mutex_t lock; /* guards text, import, and of head what reads and polls change */

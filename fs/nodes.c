@@ -3,6 +3,7 @@
  */
 #include "fs/nodes.h"
 
+#include "fs/files.h"
 #include "fs/names.h"
 #include "fs/tree.h"
 
@@ -331,6 +332,8 @@ int nodes_stat(struct fs *fs, uint64_t node, const struct caller *caller, struct
 		ret->st_size = (off_t)(text->pad + text->len);
 	else if (tree_is_lazy(row))
 		ret->st_size = LAZY_SIZE;
+	else if (row->class == FILE_EXPORT)
+		ret->st_size = exportfile_estimate(fs, node_get_key(node));
 	ret->st_blocks = (ret->st_size + 511) / 512;
 	return 0;
 }

@@ -64,7 +64,12 @@ static int reply_stream(fuse_req_t req, struct handle *handle)
 
 static int reply_open(fuse_req_t req, struct handle *handle)
 {
-	struct fuse_file_info fi = { .fh = handle_get_fh(handle), .direct_io = 1 };
+	struct fuse_file_info fi = {
+		.fh = handle_get_fh(handle),
+		.direct_io = 1,
+		/* Who asks for a place in it is refused by the kernel: ESPIPE. */
+		.nonseekable = handle->row->class == FILE_EXPORT
+	};
 	enum node_kind kind = handle->row->kind;
 
 	if (kind == NODE_C_ATTACH || kind == NODE_C_STDIN)
@@ -80,6 +85,8 @@ static void end_handle(struct handle *handle)
 		stream_release(handle);
 	if (handle->row->class == FILE_IMPORT)
 		importfile_release(handle);
+	if (handle->row->class == FILE_EXPORT)
+		exportfile_release(handle);
 	/* The kernel keeps a name that was in use when its directory was invalidated until it wants the
 	 * memory; the log of a removed container must not lie on the disk that long. */
 	if (handle->row->class == FILE_LOG && handle->container &&
@@ -205,6 +212,9 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct 
 		break;
 	case FILE_LOG:
 		read_log(req, handle, size, offset);
+		break;
+	case FILE_EXPORT:
+		exportfile_read(req, handle, size, (uint64_t)offset, fi->flags & O_NONBLOCK);
 		break;
 	case FILE_STREAM:
 		stream_read(req, handle, size, (uint64_t)offset, fi->flags & O_NONBLOCK);

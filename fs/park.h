@@ -36,6 +36,8 @@ struct parked {
 
 #define PARK_NOTHING UINT64_MAX
 #define PARK_EVENTS (UINT64_MAX - 1)
+/* The reader of an archive, by its handle's slot. */
+#define PARK_EXPORT(slot) (UINT64_MAX - 0x10000000 + (slot))
 
 /* on_wake is called on the waker's thread for each key that was woken, before the parked are tried. */
 struct park *park_new(void (*on_wake)(void *arg, uint64_t key), void *arg);

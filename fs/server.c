@@ -24,6 +24,7 @@
 #include <sys/resource.h>
 
 #define WORKERS_MAX 4096
+#define EXPORTERS_MAX 256 /* archives being read at once */
 #define SERVE_THREADS 2
 
 void fs_read_caller(fuse_req_t req, struct caller *ret)
@@ -108,11 +109,13 @@ static int make_parts(struct server *server, struct error *err)
 	int r;
 
 	fs->workers = workers_new(WORKERS_MAX);
+	fs->exporters = workers_new(EXPORTERS_MAX);
 	fs->nodes = nodes_new();
 	fs->inputs = inputs_new();
 	fs->imports = imports_new();
 	fs->park = park_new(changes_on_wake, fs);
-	if (!fs->workers || !fs->nodes || !fs->inputs || !fs->imports || !fs->park)
+	if (!fs->workers || !fs->exporters || !fs->nodes || !fs->inputs || !fs->imports ||
+	    !fs->park)
 		return error_set(err, ENOMEM, "no memory to serve the mount");
 	r = logwatch_new(fs, &fs->logwatch, err);
 	if (r == 0)
@@ -185,10 +188,14 @@ static void unmake(struct server *server)
 
 	if (fs->requests)
 		requests_cancel_all(fs->requests);
+	/* Writers of archives wait for readers that will not come. */
+	if (fs->handles)
+		handles_visit_all(fs, exportfile_release);
 	/* The waker gives work to the workers, who take parked requests out; all below wake. */
 	if (fs->park)
 		park_stop(fs->park);
 	workers_free(fs->workers);
+	workers_free(fs->exporters);
 	volfs_free(fs->volfs);
 	if (fs->engine)
 		engine_close(fs->engine);

@@ -77,6 +77,11 @@ int container_open_layers(struct container *c, int *ret_upper_fd, int *ret_lower
 	return 0;
 }
 
+void container_tell_export(struct container *c)
+{
+	container_emit(c, "export", NULL, NULL);
+}
+
 int container_open_rootfs(struct container *c, struct error *err)
 {
 	char path[PATH_MAX];

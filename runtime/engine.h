@@ -183,6 +183,8 @@ int container_open_layers(struct container *c, int *ret_upper_fd, int *ret_lower
 /* Its root file system in any state, without what is mounted in it: a directory's descriptor that the
  * caller closes, which keeps the mount; or -errno. */
 int container_open_rootfs(struct container *c, struct error *err);
+/* Its root file system is being read as an archive: the event "export". */
+void container_tell_export(struct container *c);
 /* Mount points that a start makes in it: paths, NULL-terminated, constant. */
 const char *const *container_get_made_paths(void);
 /* Bytes of regular files that the container wrote, hard links once. */

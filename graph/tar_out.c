@@ -1,0 +1,135 @@
+/* Facts of libarchive 3.6 that shaped this:
+ * - It converts names from the locale's character set, and calls what cannot be converted
+ *   "hdrcharset=BINARY", at which GNU tar warns. So the thread runs in a UTF-8 locale: then it
+ *   happens to names only that are no UTF-8.
+ * - Extended attributes are written twice unless told otherwise; everybody reads SCHILY's.
+ * - Of a sparse file it wants all bytes, and leaves the holes out itself.
+ * - archive_errno() may be -1, so a failure of the output is kept here.
+ */
+#include "graph/tar_out.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <locale.h>
+#include <stdlib.h>
+
+#define BLOCK_BYTES 65536
+/* What tar pads an archive to. */
+#define LAST_BLOCK_BYTES 10240
+
+struct tar_out {
+	struct archive *archive;
+	locale_t locale, before;
+	int (*write)(void *arg, const void *bytes, size_t len);
+	void *arg;
+	int failure; /* of write, negative */
+};
+
+static la_ssize_t pass_on(struct archive *archive, void *arg, const void *bytes, size_t len)
+{
+	struct tar_out *out = arg;
+
+	if (out->failure == 0)
+		out->failure = out->write(out->arg, bytes, len);
+	if (out->failure < 0) {
+		archive_set_error(archive, -out->failure, "the output failed");
+		return -1;
+	}
+	return (la_ssize_t)len;
+}
+
+void tar_out_free(struct tar_out *out)
+{
+	if (!out)
+		return;
+	/* Nothing more is written: a half archive has no end. */
+	if (out->failure == 0)
+		out->failure = -ECANCELED;
+	if (out->archive) {
+		archive_write_fail(out->archive);
+		archive_write_free(out->archive);
+	}
+	if (out->locale) {
+		uselocale(out->before);
+		freelocale(out->locale);
+	}
+	free(out);
+}
+
+struct tar_out *tar_out_new(int (*write)(void *arg, const void *bytes, size_t len), void *arg)
+{
+	AUTO(tar_out_free) struct tar_out *out = calloc(1, sizeof(*out));
+
+	if (!out)
+		return NULL;
+	out->write = write;
+	out->arg = arg;
+	out->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	out->archive = archive_write_new();
+	if (!out->locale || !out->archive)
+		return NULL;
+	out->before = uselocale(out->locale);
+	archive_write_set_format_pax(out->archive);
+	archive_write_set_options(out->archive, "pax:xattrheader=SCHILY");
+	archive_write_set_bytes_per_block(out->archive, BLOCK_BYTES);
+	archive_write_set_bytes_in_last_block(out->archive, LAST_BLOCK_BYTES);
+	if (archive_write_open(out->archive, out, NULL, pass_on, NULL) != ARCHIVE_OK)
+		return NULL;
+	return steal_ptr(&out);
+}
+
+/* Warnings are about character sets. */
+static int check(struct tar_out *out, la_ssize_t ret, struct error *err)
+{
+	const char *text = archive_error_string(out->archive);
+
+	if (ret >= 0 || ret == ARCHIVE_WARN)
+		return 0;
+	if (out->failure < 0)
+		return out->failure;
+	return error_set(err, EIO, "cannot write the archive: %s", text ? text : "unknown error");
+}
+
+static void put_attributes(struct archive_entry *entry, const struct tar_entry *from)
+{
+	archive_entry_copy_stat(entry, &from->st);
+	/* They say when somebody looked, and when it was copied. */
+	archive_entry_unset_atime(entry);
+	archive_entry_unset_ctime(entry);
+	archive_entry_copy_pathname(entry, from->path);
+	if (from->link)
+		archive_entry_copy_symlink(entry, from->link);
+	if (from->hard_link)
+		archive_entry_copy_hardlink(entry, from->hard_link);
+	if (from->hard_link || !S_ISREG(from->st.st_mode))
+		archive_entry_set_size(entry, 0);
+	for (size_t i = 0; i < from->xattr_count; i++)
+		archive_entry_xattr_add_entry(entry, from->xattrs[i].name, from->xattrs[i].value,
+					      from->xattrs[i].len);
+	for (size_t i = 0; i < from->extent_count; i++)
+		archive_entry_sparse_add_entry(entry, from->extents[i].offset,
+					       from->extents[i].len);
+}
+
+int tar_out_add(struct tar_out *out, const struct tar_entry *entry, struct error *err)
+{
+	struct archive_entry *made = archive_entry_new();
+	int ret;
+
+	if (!made)
+		return error_set_sys(err, ENOMEM, "cannot write the archive");
+	put_attributes(made, entry);
+	ret = archive_write_header(out->archive, made);
+	archive_entry_free(made);
+	return check(out, ret, err);
+}
+
+int tar_out_write(struct tar_out *out, const void *bytes, size_t len, struct error *err)
+{
+	return check(out, archive_write_data(out->archive, bytes, len), err);
+}
+
+int tar_out_finish(struct tar_out *out, struct error *err)
+{
+	return check(out, archive_write_close(out->archive), err);
+}
