@@ -24,7 +24,8 @@ add_compile_definitions(${common_defines} CONTAINERFS_VERSION="${PROJECT_VERSION
 include_directories(${CMAKE_SOURCE_DIR})
 
 if(SANITIZE)
-	set(sanitize_flags -fsanitize=${SANITIZE} -fno-omit-frame-pointer -g)
+	# Some optimisation: half the time of the tests, and of what a trace shows nothing is lost.
+	set(sanitize_flags -fsanitize=${SANITIZE} -fno-omit-frame-pointer -g1 -O1)
 	if(SANITIZE MATCHES undefined)
 		list(APPEND sanitize_flags -fno-sanitize-recover=undefined)
 	endif()

@@ -434,7 +434,7 @@ static void test_list_no_memory(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 40; i++) {
-		char name[10];
+		char name[16];
 
 		snprintf(name, sizeof(name), "%d", i);
 		put(name, "");

@@ -591,7 +591,7 @@ static void test_given_up(void **state)
 	assert_int_equal(graph_import_begin(fixture->graph, "a", &import, &err), 0);
 	graph_import_abort(import);
 	for (int i = 0; i < 100; i++) {
-		char name[16];
+		char name[32];
 		snprintf(name, sizeof(name), "dir%d/f", i);
 		tar_file(&tar, name, "content");
 	}

@@ -12,14 +12,20 @@ get_instance() {
 	printf '%08x\n' "$hash"
 }
 
-# list_instance_groups INSTANCE: those that there are, in every hierarchy mounted here.
+# Where hierarchies are mounted.
+list_hierarchies() {
+	awk '/ - cgroup2? / && !seen[$5]++ { print $5 }' /proc/self/mountinfo
+}
+
+# list_instance_groups INSTANCE: those that there are, in every hierarchy (HIERARCHIES, one a line).
 list_instance_groups() {
 	local dir
+	: "${HIERARCHIES:=$(list_hierarchies)}"
 	while read -r dir; do
 		if [ -d "$dir/containerfs/$1" ]; then
 			echo "$dir/containerfs/$1"
 		fi
-	done < <(awk '/ - cgroup2? / && !seen[$5]++ { print $5 }' /proc/self/mountinfo)
+	done <<<"$HIERARCHIES"
 }
 
 # remove_instance_groups INSTANCE: kills who is in there. Fails when one stays.

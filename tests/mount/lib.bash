@@ -39,8 +39,8 @@ sandbox_make() {
 	SANDBOX=$(mktemp -d "${TMPDIR:-/tmp}/cf.XXXXXX")
 	MNT=$SANDBOX/mnt ROOT=$SANDBOX/root RUN=$SANDBOX/run
 	TRY=$SANDBOX/try
-	INSTANCE=$(get_instance "$ROOT")
-	export SANDBOX MNT ROOT RUN TRY INSTANCE CONTAINERFS=$MNT PATH=$BUILD_DIR:$PATH
+	INSTANCE=$(get_instance "$ROOT") HIERARCHIES=$(list_hierarchies)
+	export SANDBOX MNT ROOT RUN TRY INSTANCE HIERARCHIES CONTAINERFS=$MNT PATH=$BUILD_DIR:$PATH
 	mkdir "$MNT" "$SANDBOX/work"
 	"${CC:-cc}" -std=gnu17 -O1 -Wall -o "$TRY" "$TOP/tests/mount/try.c"
 	# An upper directory of an overlay cannot lie on an overlay.
@@ -127,7 +127,7 @@ check_log() {
 check_gone() {
 	local left
 	left=$({
-		list_mounts | grep -v ' containerfs-test$'
+		list_mounts $(list_own_pids) | grep -v ' containerfs-test$'
 		list_own_groups
 	})
 	[ -z "$left" ] || fail "left over: $left"
@@ -183,67 +183,77 @@ list_own_groups() {
 # Holder, engine and its helpers, whose command line names the sandbox; shims, which hold files below
 # it; whoever is in a control group of a container.
 list_own_pids() {
-	local link pid
+	local link groups
 	{
 		while read -r link; do
-			pid=${link#/proc/} pid=${pid%%/*}
-			if grep -qsF "$SANDBOX/" "/proc/$pid/cmdline" || holds_ours "$pid"; then
-				echo "$pid"
-			fi
+			link=${link#/proc/}
+			is_ours "${link%/exe}"
 		done < <(find /proc/[0-9]*/exe \( -lname "$BUILD_DIR/containerfs*" -o \
 			-lname '/memfd:containerfs-shim*' \) 2>/dev/null)
-		list_own_groups | while read -r link; do
-			find "$link" -name cgroup.procs -exec cat {} + 2>/dev/null
-		done
+		mapfile -t groups < <(list_own_groups)
+		[ "${#groups[@]}" = 0 ] ||
+			find "${groups[@]}" -name cgroup.procs -exec cat {} + 2>/dev/null || :
 	} | sort -un
 }
 
-holds_ours() {
-	find "/proc/$1/fd" -lname "$SANDBOX/*" 2>/dev/null | grep -q .
+# is_ours PID: prints the number of such a process if it is.
+is_ours() {
+	local words
+	{ mapfile -d '' -t words <"/proc/$1/cmdline"; } 2>/dev/null || return 0
+	case "${words[*]}" in
+	*"$SANDBOX/"*) echo "$1" ;;
+	containerfs-shim*)
+		if find "/proc/$1/fd" -lname "$SANDBOX/*" 2>/dev/null | grep -q .; then
+			echo "$1"
+		fi
+		;;
+	esac
 }
 
 # --- before and after ----------------------------------------------------------------
 
 # What a test must leave as it was, as lines. An image's own root file system, which whoever looked
 # at it had mounted, goes with the image or when it was idle: it is no container's.
-take_snapshot() {
+# (A subshell without the trap by which bats follows each command, which takes most of the time.)
+take_snapshot() (
+	trap - DEBUG
 	list_all | grep -vF "$(sha256sum "$MNT"/images/sha256/*/config | sed "s|^|$RUN/rootfs/|; s| .*||")"
-}
+)
 
 list_all() {
-	local pid
-	list_mounts
-	list_own_groups | while read -r group; do
-		find "$group" -mindepth 1 -type d 2>/dev/null
-	done | sed 's/^/cgroup /'
+	local pid name pids groups
+	mapfile -t pids < <(list_own_pids)
+	mapfile -t groups < <(list_own_groups)
+	list_mounts "${pids[@]}"
+	[ "${#groups[@]}" = 0 ] ||
+		find "${groups[@]}" -mindepth 1 -type d -printf 'cgroup %p\n' 2>/dev/null || :
 	# The network of this sandbox is the one in which it was mounted.
-	awk -F: 'NR > 2 { gsub(/ /, "", $1); print "link " $1 }' \
-		"/proc/$(cat "$SANDBOX/holder")/net/dev" 2>/dev/null || :
-	for pid in $(list_own_pids); do
-		echo "process $(cat "/proc/$pid/comm" 2>/dev/null)"
+	while read -r name _; do
+		[[ $name != *: ]] || echo "link $name"
+	done 2>/dev/null <"/proc/$(<"$SANDBOX/holder")/net/dev" || :
+	for pid in "${pids[@]}"; do
+		{ read -r name <"/proc/$pid/comm"; } 2>/dev/null || name=gone
+		echo "process $name"
 	done
 	find "$ROOT" "$RUN" -xdev \( -path "$RUN/requests*" -o -path "$RUN/handles*" \
 		-o -path "$RUN/sessions*" \) -prune -o -printf 'file %p %y %m\n' 2>/dev/null
 }
 
-# What is mounted below the sandbox, or of it elsewhere: here and in each mount namespace that a
-# process of it is in.
+# list_mounts PID...: what is mounted below the sandbox, or of it elsewhere: here and in each mount
+# namespace that one of these processes is in.
 list_mounts() {
-	local pid space seen
-	seen=" $(readlink /proc/self/ns/mnt) "
-	show_mounts self
-	for pid in $(list_own_pids); do
-		space=$(readlink "/proc/$pid/ns/mnt") || continue
-		if [[ $seen != *" $space "* ]]; then
-			seen+="$space "
-			show_mounts "$pid"
-		fi
-	done 2>/dev/null
-}
-
-show_mounts() {
-	awk -v dir="$SANDBOX/" 'index($0, dir) { for (i = 7; $i != "-"; i++); print "mount", $5, $(i + 2) }' \
-		"/proc/$1/mountinfo"
+	local pid other spaces=(self)
+	for pid in "$@"; do
+		for other in "${spaces[@]}"; do
+			[[ ! "/proc/$pid/ns/mnt" -ef "/proc/$other/ns/mnt" ]] || continue 2
+		done
+		spaces+=("$pid")
+	done
+	for pid in "${spaces[@]}"; do
+		awk -v dir="$SANDBOX/" '
+			index($0, dir) { for (i = 7; $i != "-"; i++); print "mount", $5, $(i + 2) }' \
+			"/proc/$pid/mountinfo" 2>/dev/null || :
+	done
 }
 
 look_before() {

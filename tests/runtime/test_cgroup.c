@@ -22,16 +22,25 @@
 static struct cgroup_host *host;
 static struct error err;
 
+/* Of this process alone: others test on this machine too. */
+static const char *get_instance(void)
+{
+	static char name[16];
+
+	snprintf(name, sizeof(name), "7e57%08x", (unsigned)getpid());
+	return name;
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	error_clear(&err);
-	return cgroup_host_new("testcgroup", &host, &err);
+	return cgroup_host_new(get_instance(), &host, &err);
 }
 
 static int teardown(void **state)
 {
-	char **ids = NULL;
+	char **ids = NULL, path[32];
 	int left = 0;
 
 	(void)state;
@@ -40,9 +49,10 @@ static int teardown(void **state)
 			free(ids[left]);
 	free(ids);
 	cgroup_host_sweep(host);
+	snprintf(path, sizeof(path), "containerfs/%s", get_instance());
 	for (size_t i = 0; i < CGROUP_TREE_COUNT; i++)
 		if (host->trees[i].root_fd >= 0 &&
-		    faccessat(host->trees[i].root_fd, "containerfs/testcgroup", F_OK, 0) == 0)
+		    faccessat(host->trees[i].root_fd, path, F_OK, 0) == 0)
 			left++;
 	cgroup_host_free(host);
 	return left;
@@ -560,7 +570,7 @@ static int setup_v1(void **state)
 	for (char *line = strtok_r(all.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (!strstr(line, " - cgroup2 "))
 			strbuf_appendf(&rest, "%s\n", line);
-	return cgroup_host_new_from("testcgroup", strbuf_get_str(&rest), &host, &err);
+	return cgroup_host_new_from(get_instance(), strbuf_get_str(&rest), &host, &err);
 }
 
 static bool has_v1(void)
