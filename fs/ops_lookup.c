@@ -1,5 +1,6 @@
 /* Names and attributes. Directories and links are kept by the kernel for OPS_KEEP_S; every other file is a new
- * node for each lookup (fs/nodes.h), whose name is not kept at all.
+ * node for each lookup (fs/nodes.h), whose name is not kept at all. Nor is an image's by its digest: it goes
+ * with the last tag, whose unlink cannot wait until the kernel has been told of another directory's name.
  */
 #include "fs/ops.h"
 
@@ -54,7 +55,7 @@ int ops_fill_entry(struct fs *fs, uint64_t node, const struct caller *caller,
 	entry.ino = node;
 	entry.generation = 1;
 	entry.attr_timeout = get_attr_timeout(row);
-	entry.entry_timeout = is_kept(row) ? OPS_KEEP_S : 0.0;
+	entry.entry_timeout = is_kept(row) && row->kind != NODE_IMAGE ? OPS_KEEP_S : 0.0;
 	*ret = entry;
 	return 0;
 }

@@ -28,27 +28,26 @@ teardown_file() {
 }
 
 # A stream in which every byte lost, doubled or moved shows.
-LONG_COMMAND='seq 1 9000000 | head -c 67108864'
-LONG_BYTES=67108864
-
-long_sum() {
-	seq 1 9000000 | head -c $LONG_BYTES | sum
-}
+LONG_COMMAND='seq 1 5000000 | head -c 33554432'
+LONG_BYTES=33554432
 
 sum() {
 	sha256sum | cut -d ' ' -f 1
 }
 
-# quick MS COMMAND...: it ends within that time. A sanitizer takes its share.
+# quick MS COMMAND...: it ends within that time, once at least in several tries, for the machine
+# may be busy. A sanitizer takes its share.
 quick() {
 	local limit=$1 before after
 	shift
 	[ -z "${SANITIZE:-}" ] || limit=$((limit * 5))
-	before=${EPOCHREALTIME/[.,]/}
-	bounded "$@" >/dev/null || fail "failed: $*" || return 1
-	after=${EPOCHREALTIME/[.,]/}
-	[ $(((after - before) / 1000)) -le "$limit" ] ||
-		fail "$* took $(((after - before) / 1000)) ms, more than $limit"
+	for _ in {1..8}; do
+		before=${EPOCHREALTIME/[.,]/}
+		bounded "$@" >/dev/null || fail "failed: $*" || return 1
+		after=${EPOCHREALTIME/[.,]/}
+		[ $(((after - before) / 1000)) -gt "$limit" ] || return 0
+	done
+	fail "$* took $(((after - before) / 1000)) ms, more than $limit"
 }
 
 engine_pid() {
@@ -70,9 +69,10 @@ read_slowly() {
 	done
 }
 
-@test "64 MiB arrive byte by byte, whoever reads or does not" {
-	local want fd i pids=()
-	want=$(long_sum)
+@test "32 MiB arrive byte by byte, whoever reads or does not, and can be read from any place" {
+	local want fd i at pids=() file=$SANDBOX/work/want
+	seq 1 5000000 | head -c $LONG_BYTES >"$file"
+	want=$(sum <"$file")
 	ctl "create --name big $IMAGE sh -c '$LONG_COMMAND'" >/dev/null
 	for i in 1 2 3; do
 		bounded cat "$MNT/containers/big/follow" | sum >"$SANDBOX/work/sum$i" &
@@ -96,22 +96,14 @@ read_slowly() {
 	expect_equal "$(stat -c %s "$MNT/containers/big/stdout")" $LONG_BYTES
 	expect_equal "$(stat -c %s "$MNT/containers/big/stderr")" 0
 	expect_equal "$(wc -c <"$MNT/containers/big/stderr")" 0
-}
-
-@test "long logs can be read from any place" {
-	local at
-	ctl "run --name big $IMAGE sh -c '$LONG_COMMAND'" >/dev/null
-	expect_equal "$(wait_exit big)" 0
-	seq 1 9000000 | head -c $LONG_BYTES >"$SANDBOX/work/want"
-	cmp "$SANDBOX/work/want" "$MNT/containers/big/logs"
-	for at in 1 4095 65536 1048577 33554431 67108863; do
-		cmp <(tail -c +$((at + 1)) "$SANDBOX/work/want" | head -c 100000) \
+	for at in 1 4095 65536 1048577 16777215 33554431; do
+		cmp <(tail -c +$((at + 1)) "$file" | head -c 100000) \
 			<(dd if="$MNT/containers/big/stdout" iflag=skip_bytes,count_bytes \
 				skip=$at count=100000 bs=64k status=none)
 	done
 	expect_equal "$(tail -n 1 "$MNT/containers/big/logs")" \
-		"$(tail -n 1 "$SANDBOX/work/want")"
-	expect_equal "$(tail -c +67108865 "$MNT/containers/big/logs" | wc -c)" 0
+		"$(tail -n 1 "$file")"
+	expect_equal "$(tail -c +$((LONG_BYTES + 1)) "$MNT/containers/big/logs" | wc -c)" 0
 }
 
 @test "two long streams stay apart, and together they are logs" {
@@ -155,30 +147,30 @@ has_few_fds() {
 	[ "$(count_fds)" -le "$1" ]
 }
 
-@test "200 containers in a row leave nothing behind" {
+@test "120 containers in a row leave nothing behind" {
 	local i fds memory
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 40; i++)); do
 		cycle "c$i"
 	done
 	eventually is_as_before
 	fds=$(count_fds) memory=$(memory_kb)
-	for ((i = 50; i < 200; i++)); do
+	for ((i = 40; i < 120; i++)); do
 		cycle "c$i"
 	done
 	eventually is_as_before
 	eventually has_few_fds "$fds"
 	# A sanitizer keeps what was freed for a while.
-	[ -n "${SANITIZE:-}" ] || [ "$(memory_kb)" -le $((memory + 2048)) ] ||
-		fail "memory grew from $memory kB to $(memory_kb) kB in 150 containers"
+	[ -n "${SANITIZE:-}" ] || [ "$(memory_kb)" -le $((memory + 1024)) ] ||
+		fail "memory grew from $memory kB to $(memory_kb) kB in 80 containers"
 }
 
-@test "200 commands that fail leave nothing behind" {
+@test "80 commands that fail leave nothing behind" {
 	local i fds
 	ctl "create --name a $IMAGE true" >/dev/null
 	cycle b
 	fds=$(count_fds)
 	look_before
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 20; i++)); do
 		expect_errno ENOENT write "$MNT/ctl" "run --name x$i none:1 true"
 		expect_errno EEXIST write "$MNT/ctl" "run --name a $IMAGE true"
 		expect_errno EINVAL write "$MNT/ctl" "run --memory much $IMAGE true"
@@ -191,11 +183,11 @@ has_few_fds() {
 	take_snapshot | sort >"$SANDBOX/before"
 }
 
-@test "50 programs that are missing leave nothing but their container" {
+@test "25 programs that are missing leave nothing but their container" {
 	local i fds
 	cycle b
 	fds=$(count_fds)
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 25; i++)); do
 		expect_errno ENOENT write "$MNT/ctl" "run --name x $IMAGE /none"
 		expect_equal "$(field "$MNT/containers/x/status" ExitCode)" 127
 		ctl 'rm x'
@@ -341,14 +333,14 @@ race() {
 
 @test "of many who make or remove one name exactly one wins" {
 	local i
-	for i in {1..25}; do
+	for i in {1..8}; do
 		expect_equal "$(race 8 mkdir "$MNT/containers/prize")" "7 EEXIST, 1 OK"
 		expect_equal "$(race 8 rmdir "$MNT/containers/prize")" "7 ENOENT, 1 OK"
 		expect_equal "$(race 6 write "$MNT/ctl" "create --name prize $IMAGE true")" \
 			"5 EEXIST, 1 OK"
 		expect_equal "$(race 6 write "$MNT/ctl" "rm prize")" "5 ENOENT, 1 OK"
 	done
-	for i in {1..10}; do
+	for i in {1..5}; do
 		expect_equal "$(race 6 write "$MNT/ctl" "run --name prize $IMAGE sleep 1000")" \
 			"5 EEXIST, 1 OK"
 		expect_equal "$(field "$MNT/containers/prize/status" State)" running
@@ -358,7 +350,7 @@ race() {
 
 @test "of many who rename to one name exactly one wins" {
 	local i
-	for _ in {1..25}; do
+	for _ in {1..8}; do
 		mkdir "$MNT"/containers/from{1..6}
 		for i in {1..6}; do
 			"$TRY" rename "$MNT/containers/from$i" "$MNT/containers/to" &
@@ -373,7 +365,7 @@ race() {
 @test "of many who start one container exactly one wins" {
 	local i
 	ctl "create --name prize $IMAGE sleep 1000" >/dev/null
-	for i in {1..10}; do
+	for i in {1..5}; do
 		expect_equal "$(race 6 write "$MNT/containers/prize/ctl" start | tr -d '[:digit:]')" \
 			" EBUSY,  OK"
 		expect_equal "$(field "$MNT/containers/prize/status" State)" running
@@ -426,7 +418,7 @@ meddle() {
 @test "many tag and untag one image: it stays, each tag whole" {
 	local i target
 	target=$(readlink "$MNT/images/$IMAGE")
-	for _ in {1..20}; do
+	for _ in {1..8}; do
 		expect_equal "$(race 6 symlink "$target" "$MNT/images/prize:1")" "5 EEXIST, 1 OK"
 		expect_equal "$(race 6 unlink "$MNT/images/prize:1")" "5 ENOENT, 1 OK"
 	done
@@ -446,7 +438,7 @@ meddle() {
 			stat "$MNT"/containers/*/{logs,stdout,logs.json}
 		done >/dev/null 2>&1 3>&- &
 	done
-	for i in {1..40}; do
+	for i in {1..20}; do
 		cycle "seen$i"
 	done
 	touch "$SANDBOX/work/enough"

@@ -31,6 +31,15 @@ kill_now() {
 	bounded stat "$MNT/info" >/dev/null
 }
 
+# A container that runs until it is told otherwise, and prints what it gets.
+run_cat() {
+	OPTIONS=-i run_container "$1" cat
+}
+
+gone_or_zombie() {
+	[[ ! -e /proc/$1/stat || $(cat "/proc/$1/stat" 2>/dev/null) == *') Z '* ]]
+}
+
 # --- programs that keep a file open ------------------------------------------------
 
 declare -gA HOLD_IN HOLD_OUT HOLD_PID
