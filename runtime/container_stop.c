@@ -185,6 +185,14 @@ static int find_run(struct container *c, struct ticket *ticket, bool settle, uin
 	return ret < 0 ? error_set(err, EINTR, "interrupted before it began") : 0;
 }
 
+/* So that the next engine, which finds nothing to end, knows that it was done. */
+static void note_last_run(struct container *c, struct ticket *ticket)
+{
+	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+
+	ticket_note_run(ticket, c, view->run);
+}
+
 /* The same, but the pause before a policy's restart is ended too. *ret_cancelled: there was one. */
 static int find_run_or_cancel(struct container *c, struct ticket *ticket, uint64_t *ret_run,
 			      bool *ret_restarting, bool *ret_cancelled, struct error *err)
@@ -194,8 +202,10 @@ static int find_run_or_cancel(struct container *c, struct ticket *ticket, uint64
 	*ret_cancelled = false;
 	do {
 		ret = find_run(c, ticket, false, ret_run, ret_restarting, err);
-		if (ret == 0 && !*ret_run)
+		if (ret == 0 && !*ret_run && policy_is_pending(c)) {
+			note_last_run(c, ticket);
 			*ret_cancelled = policy_cancel(c);
+		}
 		/* Else it has just begun to launch, which is waited for. */
 	} while (ret == 0 && !*ret_run && !*ret_cancelled && policy_is_pending(c));
 	return ret;

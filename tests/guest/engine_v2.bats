@@ -37,6 +37,10 @@ guest_said_ok() {
 	guest_said_ok oom
 }
 
+@test "pause, restarts, init, and limits that do not fit" {
+	guest_said_ok health
+}
+
 @test "devices are allowed and refused by the program on the group" {
 	guest_said_ok devices
 }

@@ -142,6 +142,39 @@ test_oom() {
 	ctl 'rm oom'
 }
 
+# Pause by version 2's own freezer, whose leaf also limits; what only a child did; a limit that
+# does not fit; init; a policy.
+test_health() {
+	shell 'run --name web --init -m 64m --memory-swap 64m' 'tail /dev/zero; echo child $?
+		x=$(dd if=/dev/zero bs=1M count=16 2>/dev/null | tr "\\0" x); echo ready
+		trap "exit 7" TERM; while :; do sleep 0.1; done'
+	grep -qm1 ready "$(c web follow)"
+	group=$(group_of web)
+	expect "$(head -n 1 "$(c web stdout)")" 'child 137'
+	within 10 has_oom web
+	expect "$(state web)" running
+	if ctl 'update -m 8m --memory-swap 8m web' >/tmp/reply; then
+		fail 'a limit below what is in use was taken'
+	fi
+	expect "$(cat /tmp/reply)" 'error: update: memory cannot be limited to 8388608: more is in use'
+	expect "$(cat "$group/memory.max")" 67108864
+	ctl 'pause web'
+	expect "$(state web) $(grep frozen "$group/cgroup.events")" 'paused frozen 1'
+	ctl 'unpause web'
+	expect "$(state web) $(grep frozen "$group/cgroup.events")" 'running frozen 0'
+	ctl 'pause web'
+	ctl 'stop -t 60 web'
+	expect "$(state web) $(cat "$(c web wait)")" 'exited 7'
+	shell 'run --name again --restart on-failure:2' 'echo run; exit 3'
+	expect "$(grep -c run "$(c again follow)")" 3
+	expect "$(state again) $(field "$(c again status)" Restarts)" 'exited 2'
+	ctl 'rm web again'
+}
+
+has_oom() {
+	[ "$(field "$(c "$1" status)" OOMKilled)" = yes ]
+}
+
 test_devices() {
 	shell 'run --name devices' 'mknod /kmsg c 1 11; head -c 1 /kmsg; mknod /null c 1 3; echo $?
 		head -c 4 /dev/urandom | wc -c; echo x >/null; echo $?'
@@ -300,7 +333,7 @@ test_launch() {
 
 cat /proc/mounts >/tmp/mounts
 failures=0
-for name in mount run limits oom devices stop_and_kill rootfs attach_and_options killed_engine nothing_left \
+for name in mount run limits oom health devices stop_and_kill rootfs attach_and_options killed_engine nothing_left \
 	launch; do
 	(
 		set -e

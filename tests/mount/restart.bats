@@ -153,6 +153,25 @@ runs_of() {
 	expect_errno EINVAL write "$MNT/ctl" "create --restart always:3 $IMAGE true"
 }
 
+@test "a restart that cannot even begin is put off, and status says why" {
+	run_policy web always 'exit 9'
+	# Not while it runs.
+	eventually set_sysctls web '{"net.no.such": "1"}'
+	eventually has_error web "this kernel has no sysctl 'net.no.such'"
+	expect_equal "$(status_of web State) $(status_of web ExitCode)" 'restarting 9'
+	set_sysctls web null
+	wait_line web "run $(($(runs_of web) + 1))"
+	ctl 'rm -f web' >/dev/null
+}
+
+set_sysctls() {
+	{ echo "{\"HostConfig\": {\"Sysctls\": $2}}" >"$MNT/containers/$1/config"; } 2>/dev/null
+}
+
+has_error() {
+	[ "$(status_of "$1" Error)" = "$2" ]
+}
+
 @test "the policy taken away during the pause ends it" {
 	run_policy web always 'exit 9'
 	wait_line web 'run 4'

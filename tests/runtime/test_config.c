@@ -312,6 +312,8 @@ static void test_texts(void **state)
 		  "SecurityOpt: unknown option 'x'; no-new-privileges or seccomp=unconfined" },
 		{ "{'HostConfig':{'Sysctls':{'kernel.hostname':'x'}}}",
 		  "Sysctls: 'kernel.hostname' is not a container's own" },
+		{ "{'HostConfig':{'NetworkMode':'host','Sysctls':{'net.core.somaxconn':'1'}}}",
+		  "Sysctls: 'net.core.somaxconn' is the host's with NetworkMode 'host'" },
 		{ "{'HostConfig':{'Sysctls':{'net.../x':'x'}}}",
 		  "Sysctls: 'net.../x' is not a name like net.core.somaxconn" },
 		{ "{'HostConfig':{'NetworkMode':'foo'}}",

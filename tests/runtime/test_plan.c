@@ -17,6 +17,7 @@
 static const char *const argv[] = { "sh", "-c", "echo 'a b'", NULL };
 static const char *const envp[] = { "PATH=/bin", "EMPTY=", NULL };
 static const char *const masked[] = { "/proc/kcore" };
+static const char *const sysctls[] = { "kernel.sem", "200 300 40 50" };
 static const gid_t groups[] = { 5, 7, 9 };
 static const struct sock_filter filter[] = { { 0x06, 0, 0, 0x7fff0000 } };
 static const struct launch_mount mounts[] = {
@@ -49,6 +50,9 @@ static struct launch_spec make_spec(void)
 		.masked_paths = masked,
 		.masked_count = 1,
 		.readonly_rootfs = true,
+		.init = true,
+		.sysctls = sysctls,
+		.sysctl_count = 2,
 		.argv = argv,
 		.envp = envp,
 		.cwd = "/srv",
@@ -87,7 +91,10 @@ static void test_round_trip(void **state)
 	assert_int_equal(header->oom_score_adj, -5);
 	assert_int_equal(header->tty_rows, 24);
 	assert_int_equal(header->tty_cols, 132);
-	assert_true(plan_has(&plan, PLAN_TTY) && plan_has(&plan, PLAN_READONLY_ROOTFS));
+	assert_true(plan_has(&plan, PLAN_TTY) && plan_has(&plan, PLAN_READONLY_ROOTFS) &&
+		    plan_has(&plan, PLAN_INIT));
+	assert_int_equal(header->sysctls.count, 2);
+	assert_string_equal(plan_get_str(&plan, plan.sysctls[1]), "200 300 40 50");
 	assert_false(plan_has(&plan, PLAN_OPEN_STDIN) || plan_has(&plan, PLAN_NEW_NETNS));
 	assert_int_equal(header->argv.count, 3);
 	assert_string_equal(plan_get_str(&plan, plan.argv[2]), "echo 'a b'");
