@@ -8,7 +8,7 @@ setup_file() {
 	"$BATS_TEST_DIRNAME/run" -f "$BUILD_DIR/containerfs:/tests/containerfs" \
 		-f "$BUILD_DIR/cfs:/tests/cfs" -f "$BUILD_DIR/tests/test_launch:/tests/test_launch" \
 		-f "$work/try:/tests/try" -f "$work/demo.tar.gz:/demo.tar.gz" \
-		-f "$BATS_TEST_DIRNAME/engine_v2.sh:/tests/engine_v2.sh" -t 200 \
+		-f "$BATS_TEST_DIRNAME/engine_v2.sh:/tests/engine_v2.sh" -t 380 \
 		-- sh /tests/engine_v2.sh >"$work/output" || true
 }
 

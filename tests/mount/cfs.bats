@@ -294,9 +294,9 @@ expect_nothing_left() {
 
 @test "images: import, tag, rmi" {
 	apart cfs import "$SANDBOX/demo.tar.gz" team/shop:1
-	expect_match "$code $out" '^0 [0-9a-f]{12}$'
+	expect_match "$code $out$err" '^0 [0-9a-f]{12}$'
 	apart cfs import - team/shop:1 <"$SANDBOX/demo.tar.gz"
-	expect_match "$code $out" '^0 [0-9a-f]{12}$'
+	expect_match "$code $out$err" '^0 [0-9a-f]{12}$'
 	apart cfs tag team/shop:1 other:2
 	expect_apart 0 '' ''
 	apart cfs run --rm other:2 echo hi
