@@ -51,7 +51,13 @@ static int make_group(const struct cgroup_host *host, int tree, const char *id, 
 	int parent_fd = host->trees[tree].parent_fd, ret;
 
 	if (mkdirat(parent_fd, id, 0755) < 0) {
-		if (errno == EEXIST && unlinkat(parent_fd, id, AT_REMOVEDIR) < 0)
+		/* Who tidies up may remove our parent while it is empty. */
+		if (errno == ENOENT || errno == ENODEV) {
+			ret = cgroup_host_remake_parent(host, tree);
+			if (ret < 0)
+				return error_set_sys(
+					err, -ret, "the parent of control group '%s' is gone", id);
+		} else if (errno == EEXIST && unlinkat(parent_fd, id, AT_REMOVEDIR) < 0)
 			return error_set_sys(err, errno, "control group '%s' is there already", id);
 		if (mkdirat(parent_fd, id, 0755) < 0)
 			return error_set_sys(err, errno, "cannot make the control group '%s'", id);

@@ -2,7 +2,8 @@
  *
  * The hierarchies are found once in /proc/self/mountinfo. In each one that we
  * may use the parent containerfs/<instance> is made at once, so that everything
- * in struct cgroup_host is fixed from then on and needs no lock. A controller
+ * in struct cgroup_host is fixed from then on and needs no lock; a parent that
+ * somebody removed is made anew behind the same descriptor. A controller
  * is version 2's when its root offers it and it can be handed down to our
  * parent (a controller bound to a version 1 hierarchy is offered nowhere
  * else); otherwise version 1's, if that is mounted.
@@ -148,28 +149,54 @@ static void enable_v2(struct cgroup_host *host, int top_fd)
 	}
 }
 
+/* Both directories, made or opened; another engine's sweep may remove the upper one in between. The lower
+ * one's descriptor or -errno. */
+static int make_dirs(const struct cgroup_host *host, int tree, int *ret_top_fd)
+{
+	int fd = -ENOENT;
+
+	for (int tries = 0; fd == -ENOENT && tries < 8; tries++) {
+		auto_fd int top_fd = make_dir(host->trees[tree].root_fd, TOP);
+
+		if (top_fd < 0)
+			return top_fd;
+		fd = make_dir(top_fd, host->instance);
+		if (fd >= 0)
+			*ret_top_fd = steal_fd(&top_fd);
+	}
+	return fd;
+}
+
 static int make_parent(struct cgroup_host *host, int tree, const char *path, struct error *err)
 {
-	struct cgroup_tree *t = &host->trees[tree];
 	auto_fd int top_fd = -1;
+	int fd = make_dirs(host, tree, &top_fd);
 
-	for (int tries = 0; tries < 8; tries++) {
-		if (top_fd >= 0)
-			close(steal_fd(&top_fd));
-		top_fd = make_dir(t->root_fd, TOP);
-		if (top_fd < 0)
-			return error_set_sys(err, -top_fd, "cannot make the control group '%s/%s'",
-					     path, TOP);
-		t->parent_fd = make_dir(top_fd, host->instance);
-		if (t->parent_fd != -ENOENT)
-			break;
-	}
-	if (t->parent_fd < 0)
-		return error_set_sys(err, -t->parent_fd, "cannot make the control group '%s/%s/%s'",
-				     path, TOP, host->instance);
+	if (fd < 0)
+		return error_set_sys(err, -fd, "cannot make the control group '%s/%s/%s'", path,
+				     TOP, host->instance);
+	host->trees[tree].parent_fd = fd;
 	if (tree == CGROUP_TREE_V2)
 		enable_v2(host, top_fd);
 	return 0;
+}
+
+int cgroup_host_remake_parent(const struct cgroup_host *host, int tree)
+{
+	auto_fd int top_fd = -1;
+	auto_fd int fd = make_dirs(host, tree, &top_fd);
+	int ret = fd < 0 ? fd : 0;
+
+	for (size_t i = 0; ret == 0 && tree == CGROUP_TREE_V2 && i < CGROUP_CONTROLLER_COUNT; i++) {
+		if (!host->on_v2[i])
+			continue;
+		ret = enable_controller(top_fd, cgroup_controller_names[i]);
+		if (ret == 0)
+			ret = enable_controller(fd, cgroup_controller_names[i]);
+	}
+	if (ret < 0)
+		return ret;
+	return dup3(fd, host->trees[tree].parent_fd, O_CLOEXEC) < 0 ? -errno : 0;
 }
 
 /* Version 2 first: what it has need not be looked for in version 1. The freezer

@@ -53,6 +53,9 @@ struct cgroup_host {
  * taken for one without version 2. */
 int cgroup_host_new_from(const char *instance, const char *mountinfo, struct cgroup_host **ret,
 			 struct error *err);
+/* Make our parent in a tree anew: somebody removed it while it was empty. Its descriptor keeps its number,
+ * so that other threads need not know. 0 or -errno. */
+int cgroup_host_remake_parent(const struct cgroup_host *host, int tree);
 /* Tree in which this controller's limits are set, -1 when the machine lacks it. */
 int cgroup_host_find_tree(const struct cgroup_host *host, enum cgroup_controller controller);
 /* Tree that surely holds each process of a container: version 2, else the freezer. */

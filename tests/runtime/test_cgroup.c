@@ -320,6 +320,24 @@ static void test_leftover(void **state)
 	assert_ok(cgroup_remove(host, ID, &err), &err);
 }
 
+/* Somebody tidied up the empty parents: they are made anew, as they were. */
+static void test_parent_gone(void **state)
+{
+	AUTO(cgroup_deinit) struct cgroup cgroup = CGROUP_INIT;
+	struct cgroup_limits limits = { .pids = 5, .memory = 64 << 20 };
+	char **ids;
+
+	(void)state;
+	cgroup_host_sweep(host);
+	assert_int_equal(cgroup_create(host, ID, &limits, &cgroup, &err), 0);
+	assert_true(cgroup.leaf_fd >= 0 || cgroup.procs_count > 0);
+	assert_int_equal(cgroup_list(host, &ids, &err), 0);
+	assert_string_equal(ids[0], ID);
+	free(ids[0]);
+	free(ids);
+	assert_int_equal(cgroup_remove(host, ID, &err), 0);
+}
+
 static void test_pids_limit(void **state)
 {
 	struct cgroup_limits limits = { .pids = 5 };
@@ -586,21 +604,14 @@ static bool has_v1(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		CASE(test_host, setup),
-		CASE(test_bad_names, setup),
-		CASE(test_create_kill_remove, setup),
-		CASE(test_remove_busy, setup),
-		CASE(test_leftover, setup),
-		CASE(test_pids_limit, setup),
-		CASE(test_memory_limit, setup),
-		CASE(test_cpu, setup),
-		CASE(test_bad_limits, setup),
-		CASE(test_update_below_usage, setup),
-		CASE(test_freeze, setup),
-		CASE(test_update, setup),
-		CASE(test_update_undone, setup),
-		CASE(test_devices, setup),
+		cmocka_unit_test(test_parse),    CASE(test_host, setup),
+		CASE(test_bad_names, setup),     CASE(test_create_kill_remove, setup),
+		CASE(test_remove_busy, setup),   CASE(test_leftover, setup),
+		CASE(test_parent_gone, setup),   CASE(test_pids_limit, setup),
+		CASE(test_memory_limit, setup),  CASE(test_cpu, setup),
+		CASE(test_bad_limits, setup),    CASE(test_update_below_usage, setup),
+		CASE(test_freeze, setup),        CASE(test_update, setup),
+		CASE(test_update_undone, setup), CASE(test_devices, setup),
 	};
 	const struct CMUnitTest v1_tests[] = {
 		CASE(test_host, setup_v1),
