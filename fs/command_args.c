@@ -118,6 +118,7 @@ static const struct option_spec import_specs[] = {
 	{ OPTION('m', "message", "TEXT"), .take = command_take_string, AT(message) },
 };
 static const struct option_spec inspect_specs[] = {
+	{ OPTION('s', "size", NULL), .take = command_take_flag, AT(size) },
 	{ OPTION('f', "format", "FORMAT"), .take = command_take_string, AT(format) },
 };
 static const struct option_spec kill_specs[] = { SIGNAL };

@@ -8,6 +8,24 @@
 
 #include <string.h>
 
+/* Bytes that it wrote, and with its image's. False: it has gone, or cannot be measured. */
+static bool get_sizes(void *arg, const struct container_view *view, int64_t *ret_own,
+		      int64_t *ret_all)
+{
+	const struct perform_context *context = arg;
+	AUTO(container_unref)
+	struct container *c = engine_find_key(context->engine, view->key);
+	AUTO(image_unref)
+	struct image *image =
+		*view->image_id ? graph_find_image(context->graph, view->image_id, NULL) : NULL;
+	struct error err = ERROR_INIT;
+
+	if (!c || container_get_own_size(c, ret_own, &err) < 0)
+		return false;
+	*ret_all = *ret_own + (image ? image->size_bytes : 0);
+	return true;
+}
+
 int perform_ps(const struct job *job, struct error *err)
 {
 	const struct command *command = job->command;
@@ -21,6 +39,8 @@ int perform_ps(const struct job *job, struct error *err)
 		.limit = command->limit,
 		.filters = command->filters,
 		.format = command->format,
+		.get_sizes = get_sizes,
+		.arg = (void *)(uintptr_t)job->context,
 	};
 
 	if (engine_list(job->context->engine, &list) < 0)
@@ -76,11 +96,29 @@ int perform_version(const struct job *job, struct error *err)
 
 /* --- inspect --------------------------------------------------------------- */
 
-static void inspect_container(struct container *c, struct strbuf *out)
+/* SizeRw and SizeRootFs, into the text of a container. */
+static void add_sizes(const struct job *job, const struct container_view *view, struct strbuf *out)
+{
+	auto_json json_t *object = NULL;
+	int64_t own, all;
+
+	if (out->oom || !get_sizes((void *)(uintptr_t)job->context, view, &own, &all) ||
+	    json_parse_text(out->data, out->len, &object, NULL) < 0)
+		return;
+	strbuf_reset(out);
+	if (json_object_set_new(object, "SizeRw", json_integer(own)) < 0 ||
+	    json_object_set_new(object, "SizeRootFs", json_integer(all)) < 0 ||
+	    json_render(object, 4, out, NULL) < 0)
+		out->oom = true;
+}
+
+static void inspect_container(const struct job *job, struct container *c, struct strbuf *out)
 {
 	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
 
 	render_inspect(view, out);
+	if (job->command->size)
+		add_sizes(job, view, out);
 }
 
 /* The object that the word names: a container first, else an image. */
@@ -93,7 +131,7 @@ static int inspect_word(const struct job *job, const char *word, struct strbuf *
 	AUTO(image_unref) struct image *image = NULL;
 
 	if (c) {
-		inspect_container(c, out);
+		inspect_container(job, c, out);
 		return 0;
 	}
 	if (err->code != ENOENT)
@@ -144,7 +182,7 @@ static int inspect_all(const struct job *job, struct strbuf *objects, struct err
 	int ret = 0;
 
 	if (job->context->container)
-		inspect_container(job->context->container, &objects[0]);
+		inspect_container(job, job->context->container, &objects[0]);
 	for (size_t i = 0; ret == 0 && i < command->target_count; i++)
 		ret = inspect_word(job, command->targets[i], &objects[i], err);
 	return ret;

@@ -13,9 +13,12 @@
 #define ID_LEN 64
 #define DIGEST "sha256:"
 
+/* Most filters look at one container alone. */
+#define UNUSED_LIST __attribute__((unused)) const struct container_list *list
+
 /* --- one filter ---------------------------------------------------------------- */
 
-static int check_status(const char *value, struct error *err)
+static int check_status(UNUSED_LIST, const char *value, struct error *err)
 {
 	static const char *const names[] = { "created", "running",  "paused", "restarting",
 					     "exited",  "removing", "dead" };
@@ -29,12 +32,12 @@ static int check_status(const char *value, struct error *err)
 			 value);
 }
 
-static bool match_status(const struct container_view *view, const char *value)
+static bool match_status(UNUSED_LIST, const struct container_view *view, const char *value)
 {
 	return strcmp(container_state_get_name(view->state), value) == 0;
 }
 
-static int check_exited(const char *value, struct error *err)
+static int check_exited(UNUSED_LIST, const char *value, struct error *err)
 {
 	int64_t code;
 
@@ -43,7 +46,7 @@ static int check_exited(const char *value, struct error *err)
 	return 0;
 }
 
-static bool match_exited(const struct container_view *view, const char *value)
+static bool match_exited(UNUSED_LIST, const struct container_view *view, const char *value)
 {
 	int64_t code;
 
@@ -52,7 +55,7 @@ static bool match_exited(const struct container_view *view, const char *value)
 }
 
 /* A part of the name; ^ and $ anchor it, a leading slash is docker's. */
-static bool match_name(const struct container_view *view, const char *value)
+static bool match_name(UNUSED_LIST, const struct container_view *view, const char *value)
 {
 	size_t name_len = strlen(view->name), len;
 	bool at_start = *value == '^';
@@ -74,7 +77,7 @@ static bool match_name(const struct container_view *view, const char *value)
 	return false;
 }
 
-static bool match_id(const struct container_view *view, const char *value)
+static bool match_id(UNUSED_LIST, const struct container_view *view, const char *value)
 {
 	return strncmp(view->id, value, strlen(value)) == 0;
 }
@@ -92,7 +95,7 @@ static bool is_same_image(const char *written, const char *value)
 	return strncmp(written, value, len) == 0 && (*rest == '\0' || strcmp(rest, latest) == 0);
 }
 
-static bool match_ancestor(const struct container_view *view, const char *value)
+static bool match_ancestor(UNUSED_LIST, const struct container_view *view, const char *value)
 {
 	size_t len;
 
@@ -104,7 +107,7 @@ static bool match_ancestor(const struct container_view *view, const char *value)
 	return len >= 4 && len <= ID_LEN && strncmp(view->image_id, value, len) == 0;
 }
 
-static bool match_label(const struct container_view *view, const char *value)
+static bool match_label(UNUSED_LIST, const struct container_view *view, const char *value)
 {
 	json_t *labels = json_get_object(view->effective, "Labels");
 	const char *equals = strchr(value, '=');
@@ -123,14 +126,83 @@ static bool match_label(const struct container_view *view, const char *value)
 	return false;
 }
 
+/* The container that a filter names: its name, or an id's first 4 digits or more. */
+static const struct container_view *find_named(const struct container_list *list, const char *value)
+{
+	const struct container_view *found = NULL;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (strcmp(list->views[i]->name, value) == 0)
+			return list->views[i];
+		if (strlen(value) >= 4 && strncmp(list->views[i]->id, value, strlen(value)) == 0)
+			found = list->views[i];
+	}
+	return found;
+}
+
+static int check_named(const struct container_list *list, const char *value, struct error *err)
+{
+	return find_named(list, value) ? 0 : error_set(err, ENOENT, "no such container: %s", value);
+}
+
+static bool match_before(const struct container_list *list, const struct container_view *view,
+			 const char *value)
+{
+	const struct container_view *other = find_named(list, value);
+
+	return other && view->created_ns < other->created_ns;
+}
+
+static bool match_since(const struct container_list *list, const struct container_view *view,
+			const char *value)
+{
+	const struct container_view *other = find_named(list, value);
+
+	return other && view->created_ns > other->created_ns;
+}
+
+/* The name of a volume or a source, or where it is mounted. */
+static bool match_volume(UNUSED_LIST, const struct container_view *view, const char *value)
+{
+	json_t *host = json_get_object(view->effective, "HostConfig"), *bind;
+	size_t i, len = strlen(value);
+
+	if (json_object_get(json_get_object(view->effective, "Volumes"), value))
+		return true;
+	json_array_foreach(json_get_array(host, "Binds"), i, bind) {
+		const char *text = json_string_value(bind);
+		const char *target = text ? strchr(text, ':') : NULL;
+
+		if (!target)
+			continue;
+		if (len == (size_t)(target - text) && memcmp(text, value, len) == 0)
+			return true;
+		if (strcspn(target + 1, ":") == len && memcmp(target + 1, value, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool match_network(UNUSED_LIST, const struct container_view *view, const char *value)
+{
+	json_t *host = json_get_object(view->effective, "HostConfig");
+	const char *mode = json_get_str(host, "NetworkMode", "");
+
+	if (json_get_bool(view->effective, "NetworkDisabled", false))
+		mode = "none";
+	return strcmp(*mode ? mode : "default", value) == 0;
+}
+
 /* --- all of them ---------------------------------------------------------------- */
 
 static const struct filter_key {
 	const char *name;
-	bool (*match)(const struct container_view *view, const char *value);
-	int (*check)(const char *value, struct error *err); /* NULL: any value will do */
-	bool every;                                         /* all of this key must match */
-	bool states;                                        /* speaks of all states */
+	bool (*match)(const struct container_list *list, const struct container_view *view,
+		      const char *value);
+	/* NULL: any value will do */
+	int (*check)(const struct container_list *list, const char *value, struct error *err);
+	bool every;  /* all of this key must match */
+	bool states; /* speaks of all states */
 } filter_keys[] = {
 	{ "status", match_status, check_status, .states = true },
 	{ "exited", match_exited, check_exited, .states = true },
@@ -138,6 +210,10 @@ static const struct filter_key {
 	{ "id", match_id, NULL, .every = false },
 	{ "ancestor", match_ancestor, NULL, .every = false },
 	{ "label", match_label, NULL, .every = true },
+	{ "before", match_before, check_named, .every = true },
+	{ "since", match_since, check_named, .every = true },
+	{ "volume", match_volume, NULL, .every = false },
+	{ "network", match_network, NULL, .every = false },
 };
 #define KEY_COUNT (sizeof(filter_keys) / sizeof(filter_keys[0]))
 
@@ -149,7 +225,7 @@ static const char *get_value(const struct filter_key *key, const char *filter)
 	return strncmp(filter, key->name, len) == 0 && filter[len] == '=' ? filter + len + 1 : NULL;
 }
 
-static int check_filter(const char *filter, struct error *err)
+static int check_filter(const struct container_list *list, const char *filter, struct error *err)
 {
 	if (!strchr(filter, '='))
 		return error_set(err, EINVAL, "filter '%s' is not KEY=VALUE", filter);
@@ -157,24 +233,25 @@ static int check_filter(const char *filter, struct error *err)
 		const char *value = get_value(&filter_keys[i], filter);
 
 		if (value)
-			return filter_keys[i].check ? filter_keys[i].check(value, err) : 0;
+			return filter_keys[i].check ? filter_keys[i].check(list, value, err) : 0;
 	}
 	return error_set(err, EINVAL,
-			 "unknown filter '%s'; status, exited, name, id, ancestor or label",
+			 "unknown filter '%s'; status, exited, name, id, ancestor, label, before, "
+			 "since, volume or network",
 			 filter);
 }
 
-int render_filter_check(char *const *filters, struct error *err)
+int render_filter_check(const struct container_list *list, char *const *filters, struct error *err)
 {
 	int r = 0;
 
 	for (; r == 0 && filters && *filters; filters++)
-		r = check_filter(*filters, err);
+		r = check_filter(list, *filters, err);
 	return r;
 }
 
-static bool match_key(const struct filter_key *key, char *const *filters,
-		      const struct container_view *view)
+static bool match_key(const struct container_list *list, const struct filter_key *key,
+		      char *const *filters, const struct container_view *view)
 {
 	bool any = false, matched = false;
 
@@ -184,7 +261,7 @@ static bool match_key(const struct filter_key *key, char *const *filters,
 		if (!value)
 			continue;
 		any = true;
-		matched = key->match(view, value);
+		matched = key->match(list, view, value);
 		if (matched != key->every)
 			break;
 	}
@@ -202,7 +279,8 @@ static bool speaks_of_states(char *const *filters)
 	return false;
 }
 
-bool render_filter_match(const struct render_ps_options *options, const struct container_view *view)
+bool render_filter_match(const struct container_list *list, const struct render_ps_options *options,
+			 const struct container_view *view)
 {
 	bool alive = view->state != CONTAINER_CREATED && view->state != CONTAINER_EXITED;
 	static char *const none[] = { NULL };
@@ -212,7 +290,7 @@ bool render_filter_match(const struct render_ps_options *options, const struct c
 	    !speaks_of_states(filters))
 		return false;
 	for (size_t i = 0; i < KEY_COUNT; i++) {
-		if (!match_key(&filter_keys[i], filters, view))
+		if (!match_key(list, &filter_keys[i], filters, view))
 			return false;
 	}
 	return true;

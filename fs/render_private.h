@@ -40,10 +40,11 @@ json_t *render_make_argv(const struct container_view *view);
 
 /* --- render_filter.c ------------------------------------------------------------ */
 
-/* -EINVAL with a sentence for a filter that is none. filters may be NULL. */
-int render_filter_check(char *const *filters, struct error *err);
+/* -EINVAL with a sentence for a filter that is none, -ENOENT for one that names a container that is not in
+ * the list. filters may be NULL. */
+int render_filter_check(const struct container_list *list, char *const *filters, struct error *err);
 /* Is this container shown? The filters have been checked; the number of rows is the caller's to count. */
-bool render_filter_match(const struct render_ps_options *options,
+bool render_filter_match(const struct container_list *list, const struct render_ps_options *options,
 			 const struct container_view *view);
 
 #endif

@@ -160,6 +160,37 @@ static void append_labels(const struct ps_row *row, struct strbuf *out)
 	}
 }
 
+/* Sources or volumes of what is mounted, as docker ps shows them. */
+static void append_mounts(const struct ps_row *row, struct strbuf *out)
+{
+	json_t *host = json_get_object(row->view->effective, "HostConfig"), *bind, *unused;
+	const char *comma = "", *path;
+	size_t i;
+
+	json_array_foreach(json_get_array(host, "Binds"), i, bind) {
+		const char *text = json_string_value(bind);
+
+		if (!text)
+			continue;
+		strbuf_appendf(out, "%s%.*s", comma, (int)strcspn(text, ":"), text);
+		comma = ",";
+	}
+	json_object_foreach(json_get_object(row->view->effective, "Volumes"), path, unused) {
+		strbuf_appendf(out, "%s%s", comma, path);
+		comma = ",";
+	}
+}
+
+static void append_networks(const struct ps_row *row, struct strbuf *out)
+{
+	json_t *host = json_get_object(row->view->effective, "HostConfig");
+	const char *mode = json_get_str(host, "NetworkMode", "");
+
+	if (json_get_bool(row->view->effective, "NetworkDisabled", false))
+		mode = "none";
+	strbuf_append_str(out, *mode ? mode : "default");
+}
+
 struct column {
 	const char *name, *heading;
 	void (*append)(const struct ps_row *row, struct strbuf *out);
@@ -173,7 +204,9 @@ static const struct column columns[] = {
 	{ "ID", "CONTAINER ID", append_id, .escaped = false },
 	{ "Image", "IMAGE", append_image, .escaped = false },
 	{ "Labels", "LABELS", append_labels, .escaped = false },
+	{ "Mounts", "MOUNTS", append_mounts, .escaped = false },
 	{ "Names", "NAMES", append_name, .escaped = false },
+	{ "Networks", "NETWORKS", append_networks, .escaped = false },
 	{ "Ports", "PORTS", append_ports, .escaped = false },
 	{ "RunningFor", "CREATED", append_running_for, .escaped = false },
 	{ "Size", "SIZE", append_sizes, .escaped = false },
@@ -186,7 +219,8 @@ static const struct column columns[] = {
 
 /* A format's next piece: a column, or text up to the next one. */
 struct piece {
-	const struct column *column; /* NULL: text */
+	const struct column *column; /* NULL: text, */
+	bool is_label;               /* or the value of the label that text names */
 	const char *text;
 	size_t len;
 };
@@ -200,6 +234,25 @@ static const struct column *find_column(const char *name, size_t len)
 	return NULL;
 }
 
+/* .Label "NAME" */
+static bool parse_label(const char *name, const char *end, struct piece *ret)
+{
+	static const char word[] = ".Label ";
+	const char *at = name + strlen(word);
+
+	if (end - name < (long)sizeof(word) || memcmp(name, word, strlen(word)) != 0)
+		return false;
+	while (at < end && *at == ' ')
+		at++;
+	if (end - at < 3 || *at != '"' || end[-1] != '"' ||
+	    memchr(at + 1, '"', (size_t)(end - at - 2)))
+		return false;
+	ret->is_label = true;
+	ret->text = at + 1;
+	ret->len = (size_t)(end - at - 2);
+	return true;
+}
+
 /* The text between braces: " .Names ". */
 static int parse_column(const char *text, size_t len, struct piece *ret, struct error *err)
 {
@@ -211,11 +264,12 @@ static int parse_column(const char *text, size_t len, struct piece *ret, struct 
 		end--;
 	if (name < end && *name == '.')
 		ret->column = find_column(name + 1, (size_t)(end - name - 1));
-	if (!ret->column)
+	if (!ret->column && !parse_label(name, end, ret))
 		return error_set(
 			err, EINVAL,
 			"unknown column '{{%.*s}}' in the format; .ID .Image .Command "
-			".CreatedAt .RunningFor .Status .Ports .Names .State .Size .Labels",
+			".CreatedAt .RunningFor .Status .Ports .Names .State .Size .Labels .Label "
+			"\"NAME\" .Mounts .Networks",
 			len < 100 ? (int)len : 100, text);
 	return 0;
 }
@@ -282,13 +336,25 @@ static void append_cell(struct strbuf *out, const struct column *column, const s
 		out->oom = true;
 }
 
+static void append_label(struct strbuf *out, const struct piece *piece, const struct ps_row *row)
+{
+	json_t *labels = json_get_object(row->view->effective, "Labels");
+	const char *text = json_string_value(json_object_getn(labels, piece->text, piece->len));
+
+	render_append_text(out, text);
+}
+
 /* One line; row NULL: the headings. The format has been checked. */
 static void append_line(struct strbuf *out, const char *format, const struct ps_row *row)
 {
 	struct piece piece;
 
 	while (next_piece(&format, &piece, NULL) > 0) {
-		if (!piece.column)
+		if (piece.is_label && row)
+			append_label(out, &piece, row);
+		else if (piece.is_label)
+			strbuf_append_escaped(out, piece.text, piece.len);
+		else if (!piece.column)
 			append_literal(out, piece.text, piece.len);
 		else if (row)
 			append_cell(out, piece.column, row);
@@ -357,7 +423,7 @@ int render_ps(const struct container_list *list, const struct render_ps_options 
 	const char *line = "";
 	enum form form = read_form(options, &line);
 	int64_t shown = 0;
-	int r = render_filter_check(options->filters, err);
+	int r = render_filter_check(list, options->filters, err);
 
 	if (r == 0)
 		r = check_format(line, err);
@@ -368,7 +434,7 @@ int render_ps(const struct container_list *list, const struct render_ps_options 
 	for (size_t i = 0; i < list->count && (limit <= 0 || shown < limit); i++) {
 		struct ps_row row = { list->views[i], options, now_ns };
 
-		if (!render_filter_match(options, list->views[i]))
+		if (!render_filter_match(list, options, list->views[i]))
 			continue;
 		shown++;
 		if (form == FORM_JSON)

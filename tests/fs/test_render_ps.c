@@ -167,6 +167,8 @@ static void test_formats(void **state)
 		     "web        running\n"
 		     "old-web2   exited\n");
 	check_format(two, "{{.Size}}", "N/A\nN/A\n");
+	check_format(two, "{{.Label \"a\"}}|{{ .Label \"c\" }}|", "b||\nx||\n");
+	check_format(two, "table {{.Label \"a\"}}", "a\nb\nx\n");
 	check_format(two, "{{.RunningFor}} {{.Image}} {{.Command}}",
 		     "2 minutes ago demo \"sh -c 'sleep 1'\"\n3 days ago demo:1 \"true\"\n");
 }
@@ -176,7 +178,8 @@ static void test_json(void **state)
 	static const char expected[] =
 		"{\"Command\":\"\\\"sh -c 'sleep 1'\\\"\",\"CreatedAt\":"
 		"\"2026-01-02T03:02:05.123456789Z\",\"ID\":\"0123456789ab\",\"Image\":\"demo\","
-		"\"Labels\":\"a=b,c=\",\"Names\":\"web\",\"Ports\":\"\",\"RunningFor\":"
+		"\"Labels\":\"a=b,c=\",\"Mounts\":\"\",\"Names\":\"web\",\"Networks\":\"default\","
+		"\"Ports\":\"\",\"RunningFor\":"
 		"\"2 minutes ago\",\"Size\":\"N/A\",\"State\":\"running\",\"Status\":"
 		"\"Up About a minute\"}\n";
 	struct two *two = *state;
@@ -281,22 +284,27 @@ static void test_refused(void **state)
 
 	check_refused(*state, bare, NULL, "filter 'running' is not KEY=VALUE");
 	check_refused(*state, unknown, NULL,
-		      "unknown filter 'color=red'; status, exited, name, id, ancestor or label");
+		      "unknown filter 'color=red'; status, exited, name, id, ancestor, label, "
+		      "before, since, volume or network");
 	check_refused(*state, status, NULL,
 		      "unknown status 'up'; created, running, paused, restarting or exited");
 	check_refused(*state, code, NULL, "'3x' is not an exit code");
 	check_refused(*state, newline, NULL,
-		      "unknown filter 'a\\x0ab=c'; status, exited, name, id, ancestor or label");
+		      "unknown filter 'a\\x0ab=c'; status, exited, name, id, ancestor, label, "
+		      "before, since, volume or network");
 	check_refused(*state, NULL, "{{.ID}", "a '{{' in the format has no '}}'");
 	check_refused(*state, NULL, "{{.Nope}}",
 		      "unknown column '{{.Nope}}' in the format; .ID .Image .Command .CreatedAt "
-		      ".RunningFor .Status .Ports .Names .State .Size .Labels");
+		      ".RunningFor .Status .Ports .Names .State .Size .Labels .Label \"NAME\" "
+		      ".Mounts .Networks");
 	check_refused(*state, NULL, "table {{ID}}",
 		      "unknown column '{{ID}}' in the format; .ID .Image .Command .CreatedAt "
-		      ".RunningFor .Status .Ports .Names .State .Size .Labels");
+		      ".RunningFor .Status .Ports .Names .State .Size .Labels .Label \"NAME\" "
+		      ".Mounts .Networks");
 	check_refused(*state, NULL, "{{}}",
 		      "unknown column '{{}}' in the format; .ID .Image .Command .CreatedAt "
-		      ".RunningFor .Status .Ports .Names .State .Size .Labels");
+		      ".RunningFor .Status .Ports .Names .State .Size .Labels .Label \"NAME\" "
+		      ".Mounts .Networks");
 }
 
 /* No value of a container makes a second line or a column. */

@@ -104,3 +104,60 @@ Link:\tdb:database'
 	[ -L "$MNT/images/$IMAGE" ]
 	expect_equal "$(ls "$MNT/containers")" up
 }
+
+@test "TestGetContainersJSON: ps with sizes, labels, filters by age; inspect with sizes" {
+	run_container old sh -c 'dd if=/dev/zero of=/f bs=1000 count=5 2>/dev/null; ln /f /g'
+	wait_exit old >/dev/null
+	OPTIONS='-l team=a' run_container mid true
+	wait_exit mid >/dev/null
+	run_container new true
+	wait_exit new >/dev/null
+	expect_equal "$(ctl "ps -a --filter before=mid --format '{{.Names}}'")" old
+	expect_equal "$(ctl "ps -a --filter since=mid --format '{{.Names}}'")" new
+	expect_equal "$(ctl "ps -a --filter since=old --filter before=new --format '{{.Label \"team\"}} {{.Networks}}'")" 'a default'
+	expect_equal "$(ctl "ps -a --filter network=none -q")" ''
+	expect_refusal ENOENT 'ps: no such container: nope' 'ps -a --filter since=nope'
+	expect_refusal EINVAL "ps: unknown filter 'x=y'; status, exited, name, id, ancestor, label, before, since, volume or network" 'ps --filter x=y'
+	expect_match "$(ctl "ps -a --filter name=old --format '{{.Size}}'")" '^5kB \(virtual [0-9.]+MB\)$'
+	expect_match "$(ctl 'ps -as' | grep ' new ')" ' 0B \(virtual [0-9.]+MB\)$'
+	expect_equal "$(ctl "inspect -s -f '{{.SizeRw}}' old")" 5000
+	[ "$(ctl "inspect --size -f '{{.SizeRootFs}}' old")" -gt 1000000 ]
+}
+
+# Of the file of events on standard input: a gap first, then numbers without one, to the last rename.
+CHECK_EVENTS='
+import json, sys
+seq, gaps, lines = int(sys.argv[1]), 0, 0
+for line in sys.stdin:
+    event = json.loads(line)
+    lines += 1
+    if event["Type"] == "gap":
+        assert lines == 1 and set(event) == {"Type", "lost"}, event.keys()
+        gaps += 1
+        seq += event["lost"]
+        continue
+    assert event["seq"] == seq, (event["seq"], seq)
+    seq += 1
+    assert event["Type"] == "container" and event["Action"] == "rename"
+    assert len(event["Actor"]["ID"]) == 64 and len(event["Actor"]["Attributes"]["big"]) == 50000
+    assert event["timeNano"] // 10**9 == event["time"]
+    if event["Actor"]["Attributes"]["name"] == "end":
+        break
+assert gaps == 1, gaps
+'
+
+@test "TestGetEvents: a reader that is too slow gets one gap, and goes on without another" {
+	local label seq
+	label=$(head -c 50000 /dev/zero | tr '\0' x)
+	ctl "create --name c -l big=$label $IMAGE true" >/dev/null
+	exec 5<"$MNT/events" 6<"$MNT/events"
+	ctl 'rename c b' >/dev/null
+	seq=$(bounded head -n 1 <&6 | grep -o '"seq":[0-9]*' | cut -d: -f2)
+	# Each is some 50 kB; what is kept is 8 MiB.
+	write_once "$(for i in $(seq 150); do echo "rename b a"; echo "rename a b"; done)" >"$MNT/ctl"
+	ctl 'rename b end' >/dev/null
+	bounded python3 -c "$CHECK_EVENTS" "$seq" <&5
+	exec 5<&- 6<&-
+	# The older half, which stays: a later test would not have it before.
+	rm "$RUN/events.1"
+}
