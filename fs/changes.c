@@ -70,7 +70,10 @@ void changes_on_container(void *arg, uint64_t key)
 	struct fs *fs = arg;
 	AUTO(container_view_unref) struct container_view *view = names_get_view(fs, key);
 
-	if (atomic_load(&fs->is_whole)) {
+	if (atomic_load(&fs->is_whole) && view && view->is_exec) {
+		fuse_lowlevel_notify_inval_inode(channel_get_session(fs->channel),
+						 node_make(NODE_EXEC, key, 0), -1, 0);
+	} else if (atomic_load(&fs->is_whole)) {
 		note_name(fs, key, view ? view->name : NULL);
 		if (!view)
 			nodes_drop_removed(fs->nodes);

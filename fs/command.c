@@ -20,6 +20,10 @@ static const struct verb_row verb_rows[] = {
 	{ VERB_DIFF, "diff", "NAME", "",
 	  "Show what a container changed in its root file system",
 	  &command_no_options, .take_operands = command_take_one },
+	{ VERB_EXEC, "exec", "[OPTION]... NAME COMMAND [ARG]...", "[OPTION]... COMMAND [ARG]...",
+	  "Run a process in a container to its end; replies with its output, the last MiB",
+	  &command_exec_options, .options_first = true, .has_config = true,
+	  .interruptible = true, .take_operands = command_take_exec },
 	{ VERB_HISTORY, "history", "[OPTION]... IMAGE", NULL,
 	  "Show how an image was made, newest first",
 	  &command_history_options, .take_operands = command_take_history },
@@ -119,7 +123,7 @@ static const struct verb_row *get_row(enum verb verb)
 	return &verb_rows[verb];
 }
 
-static const struct verb_row *find_row(const char *name)
+const struct verb_row *command_find_row(const char *name)
 {
 	for (size_t i = 0; i < VERB_COUNT; i++) {
 		if (strcmp(verb_rows[i].name, name) == 0)
@@ -177,18 +181,12 @@ static int parse_row(const struct verb_row *row, const struct words *words, cons
 	return row->take_operands(&p, err);
 }
 
-int command_parse(const struct words *words, const char *container, struct command *ret,
-		  struct error *err)
+int command_parse_row(const struct verb_row *row, const struct words *words, const char *container,
+		      struct command *ret, struct error *err)
 {
 	AUTO(command_deinit) struct command command = { .timeout_s = -1, .limit = -1 };
-	const struct verb_row *row;
 	int r;
 
-	if (words->count == 0)
-		return error_set(err, EINVAL, "no command given; see MNT/help");
-	row = find_row(words->argv[0]);
-	if (!row)
-		return refuse_word(words->argv[0], container != NULL, err);
 	command.verb = row->verb;
 	if (row->verb == VERB_KILL)
 		command.signo = SIGKILL;
@@ -198,6 +196,19 @@ int command_parse(const struct words *words, const char *container, struct comma
 	*ret = command;
 	command = (struct command){ .timeout_s = -1 };
 	return 0;
+}
+
+int command_parse(const struct words *words, const char *container, struct command *ret,
+		  struct error *err)
+{
+	const struct verb_row *row;
+
+	if (words->count == 0)
+		return error_set(err, EINVAL, "no command given; see MNT/help");
+	row = command_find_row(words->argv[0]);
+	if (!row)
+		return refuse_word(words->argv[0], container != NULL, err);
+	return command_parse_row(row, words, container, ret, err);
 }
 
 static void free_list(char **list)
@@ -230,16 +241,18 @@ const char *verb_get_name(enum verb verb)
 	return get_row(verb)->name;
 }
 
+void command_render_row(const struct verb_row *row, bool in_container, struct strbuf *out)
+{
+	const char *usage = in_container ? row->usage_here : row->usage;
+
+	if (!usage)
+		return;
+	strbuf_appendf(out, "%s%s%s\n    %s\n", row->name, *usage ? " " : "", usage, row->summary);
+	options_render(row->options, out);
+}
+
 void command_render_help(bool in_container, struct strbuf *out)
 {
-	for (size_t i = 0; i < VERB_COUNT; i++) {
-		const struct verb_row *row = &verb_rows[i];
-		const char *usage = in_container ? row->usage_here : row->usage;
-
-		if (!usage)
-			continue;
-		strbuf_appendf(out, "%s%s%s\n    %s\n", row->name, *usage ? " " : "", usage,
-			       row->summary);
-		options_render(row->options, out);
-	}
+	for (size_t i = 0; i < VERB_COUNT; i++)
+		command_render_row(&verb_rows[i], in_container, out);
 }

@@ -13,6 +13,7 @@
 enum verb {
 	VERB_CREATE,
 	VERB_DIFF,
+	VERB_EXEC,
 	VERB_HISTORY,
 	VERB_IMAGES,
 	VERB_IMPORT,
@@ -87,10 +88,15 @@ DEFINE_AUTO_DEINIT(struct command, command_deinit);
 int command_parse(const struct words *words, const char *container, struct command *ret,
 		  struct error *err);
 
+/* The same in the ctl of an entry of exec/, which is called `name`: run, kill, resize, closestdin. */
+int command_parse_exec(const struct words *words, const char *name, struct command *ret,
+		       struct error *err);
+
 /* Must a signal to the caller interrupt it (stop restart wait import ...)? */
 bool command_is_interruptible(const struct command *command);
 const char *verb_get_name(enum verb verb);
 /* Usage of all commands (or those of a container's ctl), for `help` and a ctl not written yet. */
 void command_render_help(bool in_container, struct strbuf *out);
+void command_render_exec_help(struct strbuf *out); /* of those in an entry of exec/ */
 
 #endif

@@ -197,7 +197,7 @@ static int copy_word(const struct parse *p, size_t index, char **member, struct 
 	return *member ? 0 : no_memory(err);
 }
 
-static int copy_targets(const struct parse *p, size_t count, struct error *err)
+int command_copy_targets(const struct parse *p, size_t count, struct error *err)
 {
 	struct command *command = p->command;
 
@@ -223,7 +223,7 @@ int command_take_targets(const struct parse *p, struct error *err)
 	int ret = check_count(p, p->container ? 0 : 1, p->container ? 0 : SIZE_MAX, "no name given",
 			      err);
 
-	return ret < 0 ? ret : copy_targets(p, p->count, err);
+	return ret < 0 ? ret : command_copy_targets(p, p->count, err);
 }
 
 int command_take_one(const struct parse *p, struct error *err)
@@ -231,14 +231,14 @@ int command_take_one(const struct parse *p, struct error *err)
 	size_t count = p->container ? 0 : 1;
 	int ret = check_count(p, count, count, "no name given", err);
 
-	return ret < 0 ? ret : copy_targets(p, count, err);
+	return ret < 0 ? ret : command_copy_targets(p, count, err);
 }
 
 int command_take_some(const struct parse *p, struct error *err)
 {
 	int ret = check_count(p, 0, p->container ? 0 : SIZE_MAX, NULL, err);
 
-	return ret < 0 ? ret : copy_targets(p, p->count, err);
+	return ret < 0 ? ret : command_copy_targets(p, p->count, err);
 }
 
 int command_take_stop(const struct parse *p, struct error *err)
@@ -250,7 +250,7 @@ int command_take_stop(const struct parse *p, struct error *err)
 	ret = check_count(p, 0, 1, NULL, err);
 	if (ret == 0 && p->count == 1)
 		ret = parse_time(p->command, p->operands[0], err);
-	return ret < 0 ? ret : copy_targets(p, 0, err);
+	return ret < 0 ? ret : command_copy_targets(p, 0, err);
 }
 
 int command_take_kill(const struct parse *p, struct error *err)
@@ -262,7 +262,7 @@ int command_take_kill(const struct parse *p, struct error *err)
 	ret = check_count(p, 0, 1, NULL, err);
 	if (ret == 0 && p->count == 1)
 		ret = signal_parse(p->operands[0], &p->command->signo, err);
-	return ret < 0 ? ret : copy_targets(p, 0, err);
+	return ret < 0 ? ret : command_copy_targets(p, 0, err);
 }
 
 int command_take_rename(const struct parse *p, struct error *err)
@@ -275,7 +275,7 @@ int command_take_rename(const struct parse *p, struct error *err)
 		ret = config_check_name(p->operands[old], err);
 	if (ret == 0)
 		ret = copy_word(p, old, &p->command->name, err);
-	return ret < 0 ? ret : copy_targets(p, old, err);
+	return ret < 0 ? ret : command_copy_targets(p, old, err);
 }
 
 int command_take_tag(const struct parse *p, struct error *err)
@@ -339,5 +339,5 @@ int command_take_resize(const struct parse *p, struct error *err)
 		ret = parse_side(p->operands[0], &p->command->rows, err);
 	if (ret == 0)
 		ret = parse_side(p->operands[1], &p->command->cols, err);
-	return ret < 0 ? ret : copy_targets(p, 0, err);
+	return ret < 0 ? ret : command_copy_targets(p, 0, err);
 }

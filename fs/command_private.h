@@ -29,7 +29,18 @@ struct verb_row {
 	int (*take_operands)(const struct parse *p, struct error *err);
 };
 
+/* command.c: the row of a word, NULL: none; a command by its row; its usage. */
+const struct verb_row *command_find_row(const char *name);
+int command_parse_row(const struct verb_row *row, const struct words *words, const char *container,
+		      struct command *ret, struct error *err);
+void command_render_row(const struct verb_row *row, bool in_container, struct strbuf *out);
+
+/* command_exec.c */
+int command_take_exec(const struct parse *p, struct error *err);
+
 /* command_run.c */
+extern const struct option_table command_exec_options;
+extern const struct option_table command_exec_run_options;
 extern const struct option_table command_create_options;
 extern const struct option_table command_run_options;
 extern const struct option_table command_update_options;
@@ -83,6 +94,8 @@ extern const struct option_table command_rm_options;
 extern const struct option_table command_rmi_options;
 extern const struct option_table command_stop_options;
 extern const struct option_table command_tag_options;
+/* The first `count` words are the targets. */
+int command_copy_targets(const struct parse *p, size_t count, struct error *err);
 int command_take_none(const struct parse *p, struct error *err);
 int command_take_targets(const struct parse *p, struct error *err);
 int command_take_one(const struct parse *p, struct error *err);  /* exactly one name */

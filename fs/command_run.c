@@ -324,16 +324,26 @@ static int refuse_cidfile(TAKE_ARGS)
 	{ OPTION('v', "volume", "[SOURCE:]PATH[:MODE]"), .take = take_volume, HOST("Binds") }, \
 	{ OPTION(0, "volumes-from", "CONTAINER[:MODE]"), .take = take_item, TOP("VolumesFrom") }, \
 	{ OPTION('w', "workdir", "DIRECTORY"), .take = take_text, TOP("WorkingDir") }
+#define EXEC \
+	{ OPTION('e', "env", "NAME=VALUE"), .take = take_env, TOP("Env") }, \
+	{ OPTION('i', "interactive", NULL), .take = take_bool, TOP("OpenStdin") }, \
+	{ OPTION('t', "tty", NULL), .take = take_bool, TOP("Tty") }, \
+	{ OPTION('u', "user", "USER[:GROUP]"), .take = take_text, TOP("User") }, \
+	{ OPTION('w', "workdir", "DIRECTORY"), .take = take_text, TOP("WorkingDir") }
 /* clang-format on */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct option_spec create_specs[] = { CREATE, LIMITS };
 static const struct option_spec run_specs[] = { DETACH, CREATE, LIMITS };
+static const struct option_spec exec_specs[] = { DETACH, EXEC };
+static const struct option_spec exec_run_specs[] = { EXEC };
 static const struct option_spec update_specs[] = { LIMITS, LOG_OPT };
 
 const struct option_table command_create_options = { create_specs, COUNT(create_specs) };
 const struct option_table command_run_options = { run_specs, COUNT(run_specs) };
+const struct option_table command_exec_options = { exec_specs, COUNT(exec_specs) };
+const struct option_table command_exec_run_options = { exec_run_specs, COUNT(exec_run_specs) };
 const struct option_table command_update_options = { update_specs, COUNT(update_specs) };
 
 /* --- the words behind the options ----------------------------------------- */

@@ -81,9 +81,11 @@ static int run_words(struct work *work, const struct words *words)
 	const char *name = get_name(work->handle, &view);
 	int r;
 
-	if (work->handle->row->kind == NODE_C_CTL && !name)
+	if (work->handle->row->kind != NODE_CTL && !name)
 		return error_set(&work->err, ENOENT, "the container has been removed");
-	r = command_parse(words, name, &command, &work->err);
+	r = work->handle->row->kind == NODE_X_CTL
+		    ? command_parse_exec(words, name, &command, &work->err)
+		    : command_parse(words, name, &command, &work->err);
 	return r < 0 ? r : perform_command(work, &command);
 }
 

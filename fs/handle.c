@@ -59,7 +59,8 @@ static struct handle *make(struct fs *fs, uint32_t slot, struct handle_head *hea
 	handle->slot = slot;
 	handle->head = head;
 	handle->row = tree_get_row(node_get_kind(head->node));
-	if (handle->row && handle->row->parent == NODE_CONTAINER)
+	if (handle->row &&
+	    (handle->row->parent == NODE_CONTAINER || handle->row->parent == NODE_EXEC))
 		handle->container = find_container(fs, node_get_key(head->node));
 	pthread_mutex_init(&handle->lock, NULL);
 	return handle;

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "fs/importfile.h"
 #include "fs/templink.h"
+#include "runtime/exec.h"
 #include "runtime/volume.h"
 
 #include <string.h>
@@ -174,6 +175,18 @@ static int find_container(struct fs *fs, const char *name, struct tree_entry *re
 			 view->key);
 }
 
+static int find_exec(struct fs *fs, uint64_t key, const char *name, struct tree_entry *ret)
+{
+	AUTO(container_unref) struct container *c = engine_find_key(fs->engine, key);
+	AUTO(container_unref) struct container *exec = c ? exec_find(c, name) : NULL;
+	AUTO(container_view_unref) struct container_view *view = NULL;
+
+	if (!exec)
+		return -ENOENT;
+	view = container_get_view(exec);
+	return set_entry(ret, NODE_EXEC, view->key);
+}
+
 static int find_image_id(struct fs *fs, const char *name, struct tree_entry *ret)
 {
 	AUTO(graph_snapshot_unref) struct graph_snapshot *snapshot = graph_get_snapshot(fs->graph);
@@ -213,6 +226,8 @@ int names_find(struct fs *fs, uint64_t parent, const char *name, struct tree_ent
 		return find_image_id(fs, name, ret);
 	case NODE_VOLUMES:
 		return find_volume(fs, name, ret);
+	case NODE_C_EXEC:
+		return find_exec(fs, node_get_key(parent), name, ret);
 	default:
 		return -ENOENT;
 	}
@@ -247,6 +262,29 @@ static int list_volumes(struct fs *fs, emit_fn emit, void *arg, struct error *er
 		if (!emit(arg, name, node_make(NODE_VOLUME, node_hash_name(name), 0)))
 			break;
 	}
+	return 0;
+}
+
+static int list_execs(struct fs *fs, uint64_t key, emit_fn emit, void *arg, struct error *err)
+{
+	AUTO(container_unref) struct container *c = engine_find_key(fs->engine, key);
+	struct container **list = NULL;
+	size_t count = 0;
+	bool go_on = true;
+
+	if (!c)
+		return -ENOENT;
+	if (exec_list(c, &list, &count) < 0)
+		return error_set(err, ENOMEM, "cannot list the execs");
+	for (size_t i = 0; i < count; i++) {
+		AUTO(container_view_unref)
+		struct container_view *view = container_get_view(list[i]);
+
+		go_on = go_on &&
+			emit(arg, exec_get_name(list[i]), node_make(NODE_EXEC, view->key, 0));
+		container_unref(list[i]);
+	}
+	free(list);
 	return 0;
 }
 
@@ -353,6 +391,8 @@ int names_list(struct fs *fs, uint64_t dir, emit_fn emit, void *arg, struct erro
 	case NODE_IMAGES:
 	case NODE_FOLDER:
 		return list_images(fs, dir, emit, arg);
+	case NODE_C_EXEC:
+		return list_execs(fs, node_get_key(dir), emit, arg, err);
 	case NODE_SHA256:
 		list_image_ids(fs, emit, arg);
 		return 0;
@@ -416,7 +456,8 @@ int names_get_time(struct fs *fs, uint64_t node, int64_t *ret_ns)
 		return get_tag_time(fs, key, ret_ns);
 	if (row->kind == NODE_FOLDER)
 		return get_folder_time(fs, key, ret_ns);
-	if (row->parent == NODE_CONTAINER || row->parent == NODE_CONTAINERS)
+	if (row->parent == NODE_CONTAINER || row->parent == NODE_CONTAINERS ||
+	    row->parent == NODE_C_EXEC || row->parent == NODE_EXEC)
 		return get_container_time(fs, key, ret_ns);
 	if (row->parent == NODE_IMAGE || row->parent == NODE_SHA256)
 		return get_image_time(fs, key, ret_ns);

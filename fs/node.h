@@ -46,6 +46,16 @@ enum node_kind {
 	NODE_C_TOP,
 	NODE_C_STATS,
 	NODE_C_NET,
+	NODE_C_EXEC, /* containers/NAME/exec: the container's key, */
+	NODE_EXEC,   /* and an entry in it: its own */
+	NODE_X_CTL,
+	NODE_X_STATUS,
+	NODE_X_STDIN,
+	NODE_X_STDOUT,
+	NODE_X_STDERR,
+	NODE_X_FOLLOW,
+	NODE_X_ATTACH,
+	NODE_X_WAIT,
 	NODE_IMAGES,
 	NODE_FOLDER, /* images/team */
 	NODE_TAG,

@@ -87,7 +87,7 @@ uint64_t nodes_number(struct nodes *nodes, uint64_t entry_node)
 
 static enum logview_kind get_log_kind(enum node_kind kind)
 {
-	switch (kind) {
+	switch (tree_get_role(kind)) {
 	case NODE_C_STDOUT:
 		return LOGVIEW_STDOUT;
 	case NODE_C_STDERR:

@@ -10,6 +10,7 @@
 #include "fs/templink.h"
 #include "fs/volfs.h"
 #include "runtime/config.h"
+#include "runtime/exec.h"
 #include "runtime/volume.h"
 
 #include <linux/fs.h>
@@ -99,11 +100,25 @@ static int make_folder(struct work *work)
 	return r;
 }
 
+static int make_exec(struct work *work)
+{
+	AUTO(container_unref)
+	struct container *c = engine_find_key(work->fs->engine, node_get_key(work->parent));
+	AUTO(container_unref) struct container *exec = NULL;
+	int r = c ? exec_create(c, &work->ticket, work->name, &exec, &work->err)
+		  : error_set(&work->err, ENOENT, "the container has been removed");
+
+	return error_wrap(&work->err, r, "exec");
+}
+
 static void run_mkdir(struct work *work)
 {
 	switch (node_get_kind(work->parent)) {
 	case NODE_CONTAINERS:
 		work_done(work, make_container(work));
+		break;
+	case NODE_C_EXEC:
+		work_done(work, make_exec(work));
 		break;
 	case NODE_VOLUMES:
 		work_done(work, engine_create_volume(work->fs->engine, &work->ticket, work->name,
@@ -121,8 +136,8 @@ void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 	struct change *change;
 
 	(void)mode;
-	if (kind != NODE_CONTAINERS && kind != NODE_IMAGES && kind != NODE_FOLDER &&
-	    kind != NODE_VOLUMES) {
+	if (kind != NODE_CONTAINERS && kind != NODE_C_EXEC && kind != NODE_IMAGES &&
+	    kind != NODE_FOLDER && kind != NODE_VOLUMES) {
 		refuse(req, EPERM, "mkdir", name);
 		return;
 	}
@@ -177,11 +192,29 @@ static int remove_folder(struct work *work)
 	return r;
 }
 
+/* In answer to a rmdir, and not afterwards: what it ended shall be seen to have ended. */
+static int remove_exec(struct work *work)
+{
+	AUTO(container_unref)
+	struct container *c = engine_find_key(work->fs->engine, node_get_key(work->parent));
+	AUTO(container_unref) struct container *exec = c ? exec_find(c, work->name) : NULL;
+	int r;
+
+	if (!exec && work->ticket.resumed)
+		return 0;
+	r = exec ? exec_remove(exec, &work->ticket, &work->err)
+		 : error_set(&work->err, ENOENT, "no such exec: %s", work->name);
+	return error_wrap(&work->err, r, "exec");
+}
+
 static void run_rmdir(struct work *work)
 {
 	switch (node_get_kind(work->parent)) {
 	case NODE_CONTAINERS:
 		work_done(work, remove_container(work));
+		break;
+	case NODE_C_EXEC:
+		work_done(work, remove_exec(work));
 		break;
 	case NODE_SHA256:
 		work_done(work, remove_image(work));
@@ -201,8 +234,8 @@ void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	enum node_kind kind = node_get_kind(parent);
 	struct change *change;
 
-	if ((kind != NODE_CONTAINERS && kind != NODE_SHA256 && kind != NODE_IMAGES &&
-	     kind != NODE_FOLDER && kind != NODE_VOLUMES) ||
+	if ((kind != NODE_CONTAINERS && kind != NODE_C_EXEC && kind != NODE_SHA256 &&
+	     kind != NODE_IMAGES && kind != NODE_FOLDER && kind != NODE_VOLUMES) ||
 	    tree_find_child(kind, name)) {
 		refuse(req, EPERM, "rmdir", name);
 		return;

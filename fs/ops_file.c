@@ -33,7 +33,7 @@ static int prepare(struct handle *handle, struct error *err)
 	case FILE_STREAM: {
 		int r = stream_open(handle, err);
 
-		if (r == 0 && handle->row->kind == NODE_C_ATTACH)
+		if (r == 0 && tree_get_role(handle->row->kind) == NODE_C_ATTACH)
 			stdinfile_open(handle);
 		return r;
 	}
@@ -70,7 +70,7 @@ static int reply_open(fuse_req_t req, struct handle *handle)
 		/* Who asks for a place in it is refused by the kernel: ESPIPE. */
 		.nonseekable = handle->row->class == FILE_EXPORT
 	};
-	enum node_kind kind = handle->row->kind;
+	enum node_kind kind = tree_get_role(handle->row->kind);
 
 	if (kind == NODE_C_ATTACH || kind == NODE_C_STDIN)
 		return reply_stream(req, handle);
@@ -79,7 +79,7 @@ static int reply_open(fuse_req_t req, struct handle *handle)
 
 static void end_handle(struct handle *handle)
 {
-	if (handle->row->class == FILE_STDIN || handle->row->kind == NODE_C_ATTACH)
+	if (handle->row->class == FILE_STDIN || tree_get_role(handle->row->kind) == NODE_C_ATTACH)
 		stdinfile_release(handle);
 	if (handle->row->class == FILE_STREAM || handle->row->class == FILE_LOG)
 		stream_release(handle);

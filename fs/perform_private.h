@@ -15,6 +15,7 @@ int perform_create(const struct job *job, struct error *err); /* create, run */
 int perform_import(const struct job *job, struct error *err);
 int perform_containers(const struct job *job,
 		       struct error *err); /* all that take containers' names */
+int perform_exec(const struct job *job, struct error *err);
 int perform_rmi(const struct job *job, struct error *err);
 int perform_tag(const struct job *job, struct error *err);
 int perform_ps(const struct job *job, struct error *err);

@@ -22,6 +22,8 @@ struct render_info {
 
 /* containers/X/status, INTERFACE section 6: 'Key:<tab>value' lines in that order. Image is as the user wrote it. */
 void render_status(const struct container_view *view, struct strbuf *out);
+/* containers/X/exec/Y/status: those of a container's that it has, and Command. */
+void render_exec_status(const struct container_view *view, struct strbuf *out);
 /* containers/X/inspect: one indented JSON object with Docker's field names (Id, Created, Path, Args, State{...},
  * Image, Name without a slash, RestartCount, HostConfig, Config, NetworkSettings...). */
 void render_inspect(const struct container_view *view, struct strbuf *out);

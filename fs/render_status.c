@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 
+#include <string.h>
 #include <sys/utsname.h>
 
 static void append_line(struct strbuf *out, const char *key, const char *value)
@@ -46,6 +47,38 @@ void render_status(const struct container_view *view, struct strbuf *out)
 	append_time(out, "Started", view->started_ns);
 	append_time(out, "Finished", view->finished_ns);
 	append_number(out, "Restarts", view->restarts);
+}
+
+static void append_command(struct strbuf *out, const struct container_view *view)
+{
+	const json_t *words = json_get_array(view->effective, "Cmd"), *word;
+	size_t i;
+
+	strbuf_append_str(out, "Command:\t");
+	json_array_foreach(words, i, word) {
+		const char *text = json_string_value(word);
+
+		strbuf_append_str(out, i ? " " : "");
+		render_append_text(out, text ? text : "");
+	}
+	strbuf_append_char(out, '\n');
+}
+
+void render_exec_status(const struct container_view *view, struct strbuf *out)
+{
+	const char *name = strrchr(view->name, '/');
+
+	append_line(out, "Name", name ? name + 1 : view->name);
+	append_line(out, "State", container_state_get_name(view->state));
+	strbuf_appendf(out, "Pid:\t%d\n", (int)view->pid);
+	strbuf_appendf(out, "ExitCode:\t%d\n", view->exit_code);
+	strbuf_append_str(out, "Error:\t");
+	render_append_sentence(out, view->error);
+	strbuf_append_char(out, '\n');
+	append_time(out, "Created", view->created_ns);
+	append_time(out, "Started", view->started_ns);
+	append_time(out, "Finished", view->finished_ns);
+	append_command(out, view);
 }
 
 void render_config(const struct container_view *view, struct strbuf *out)

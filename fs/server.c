@@ -132,7 +132,7 @@ static int make_parts(struct server *server, struct error *err)
 static void restore_handle(struct handle *handle)
 {
 	stream_restore(handle);
-	if (handle->row->class == FILE_STDIN || handle->row->kind == NODE_C_ATTACH)
+	if (handle->row->class == FILE_STDIN || tree_get_role(handle->row->kind) == NODE_C_ATTACH)
 		stdinfile_open(handle);
 }
 

@@ -267,7 +267,7 @@ static enum attempt attempt_follow(struct handle *handle, struct stream_request 
 static enum attempt attempt_locked(struct handle *handle, struct stream_request *rq, char *buf,
 				   size_t *ret_len, struct error *err)
 {
-	switch (handle->row->kind) {
+	switch (tree_get_role(handle->row->kind)) {
 	case NODE_C_WAIT:
 		return attempt_wait(handle, rq, buf, ret_len);
 	case NODE_C_FOLLOW:
@@ -397,13 +397,13 @@ int stream_open(struct handle *handle, struct error *err)
 		return error_set(err, ENOENT, "the container has been removed");
 	view = container_get_view(handle->container);
 	handle->head->run = view->state == CONTAINER_CREATED ? view->run + 1 : view->run;
-	if (handle->row->kind == NODE_C_WAIT)
+	if (tree_get_role(handle->row->kind) == NODE_C_WAIT)
 		return 0;
 	r = open_log(handle, err);
 	if (r < 0)
 		return r;
 	/* attach has no offsets but its cursor: the log's own will do. */
-	if (handle->row->kind == NODE_C_ATTACH)
+	if (tree_get_role(handle->row->kind) == NODE_C_ATTACH)
 		return logview_get_size(handle->log, &handle->head->cursor, err);
 	logreader_init(&handle->head->reader, logview_get_base(handle->log));
 	return 0;
@@ -415,7 +415,7 @@ void stream_restore(struct handle *handle)
 		logwatch_add(handle);
 	if (handle->row->class != FILE_STREAM || !handle->container)
 		return;
-	if (handle->row->kind != NODE_C_WAIT)
+	if (tree_get_role(handle->row->kind) != NODE_C_WAIT)
 		open_log(handle, NULL);
 	has_ended(handle);
 }
@@ -434,7 +434,7 @@ static bool log_has_more(const struct handle *handle, struct logview *log)
 
 static bool is_ready_locked(struct handle *handle)
 {
-	switch (handle->row->kind) {
+	switch (tree_get_role(handle->row->kind)) {
 	case NODE_EVENTS:
 		return get_event_skip(handle->head->cursor) > 0 ||
 		       events_get_next(handle->fs->events) > handle->head->cursor;

@@ -37,6 +37,13 @@ TEXT_RENDER(text_render_reply)
 	return strbuf_check(out, err);
 }
 
+TEXT_RENDER(text_render_exec_reply)
+{
+	if (!sessions_get(fs->sessions, caller, key, out))
+		command_render_exec_help(out);
+	return strbuf_check(out, err);
+}
+
 void text_get_info(struct fs *fs, struct render_info *ret)
 {
 	AUTO(graph_snapshot_unref) struct graph_snapshot *snapshot = graph_get_snapshot(fs->graph);
@@ -115,6 +122,12 @@ TEXT_RENDER(text_render_status)
 {
 	(void)caller;
 	return render_view(fs, key, render_status, out, err);
+}
+
+TEXT_RENDER(text_render_exec_status)
+{
+	(void)caller;
+	return render_view(fs, key, render_exec_status, out, err);
 }
 
 TEXT_RENDER(text_render_inspect)

@@ -10,7 +10,9 @@
 
 TEXT_RENDER(text_render_help);
 TEXT_RENDER(text_render_error);
-TEXT_RENDER(text_render_reply); /* of the ctl of that container, of MNT/ctl for key 0 */
+TEXT_RENDER(text_render_reply);      /* of the ctl of that container, of MNT/ctl for key 0 */
+TEXT_RENDER(text_render_exec_reply); /* of the ctl of an entry of exec/ */
+TEXT_RENDER(text_render_exec_status);
 TEXT_RENDER(text_render_info);
 TEXT_RENDER(text_render_version);
 TEXT_RENDER(text_render_ps);

@@ -48,6 +48,17 @@ static const struct tree_row rows[] = {
 	{ NODE_C_ROOTFS, NODE_CONTAINER, "rootfs", LINK_MODE, FILE_LINK, NULL },
 	{ NODE_C_ROOT, NODE_CONTAINER, "root", LINK_MODE, FILE_LINK, NULL },
 
+	{ NODE_C_EXEC, NODE_CONTAINER, "exec", DIR_MODE, FILE_DIR, NULL },
+	{ NODE_EXEC, NODE_C_EXEC, NULL, DIR_MODE, FILE_DIR, NULL },
+	{ NODE_X_CTL, NODE_EXEC, "ctl", BOTH_MODE, FILE_CTL, text_render_exec_reply },
+	{ NODE_X_STATUS, NODE_EXEC, "status", READ_MODE, FILE_TEXT, text_render_exec_status },
+	{ NODE_X_STDIN, NODE_EXEC, "stdin", WRITE_MODE, FILE_STDIN, NULL },
+	{ NODE_X_STDOUT, NODE_EXEC, "stdout", READ_MODE, FILE_LOG, NULL },
+	{ NODE_X_STDERR, NODE_EXEC, "stderr", READ_MODE, FILE_LOG, NULL },
+	{ NODE_X_FOLLOW, NODE_EXEC, "follow", READ_MODE, FILE_STREAM, NULL },
+	{ NODE_X_ATTACH, NODE_EXEC, "attach", BOTH_MODE, FILE_STREAM, NULL },
+	{ NODE_X_WAIT, NODE_EXEC, "wait", READ_MODE, FILE_STREAM, NULL },
+
 	{ NODE_IMAGES, NODE_ROOT, "images", DIR_MODE, FILE_DIR, NULL },
 	{ NODE_SHA256, NODE_IMAGES, "sha256", DIR_MODE, FILE_DIR, NULL },
 	{ NODE_FOLDER, NODE_IMAGES, NULL, DIR_MODE, FILE_DIR, NULL },
@@ -69,6 +80,28 @@ static const struct tree_row rows[] = {
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+enum node_kind tree_get_role(enum node_kind kind)
+{
+	switch (kind) {
+	case NODE_X_CTL:
+		return NODE_C_CTL;
+	case NODE_X_STDIN:
+		return NODE_C_STDIN;
+	case NODE_X_STDOUT:
+		return NODE_C_STDOUT;
+	case NODE_X_STDERR:
+		return NODE_C_STDERR;
+	case NODE_X_FOLLOW:
+		return NODE_C_FOLLOW;
+	case NODE_X_ATTACH:
+		return NODE_C_ATTACH;
+	case NODE_X_WAIT:
+		return NODE_C_WAIT;
+	default:
+		return kind;
+	}
+}
 
 const struct tree_row *tree_get_row(enum node_kind kind)
 {
@@ -184,7 +217,7 @@ int tree_stat(struct fs *fs, uint64_t node, struct stat *ret)
 		if (r < 0)
 			return r;
 		st.st_size = (off_t)target.len;
-	} else if (row->kind == NODE_C_WAIT) {
+	} else if (tree_get_role(row->kind) == NODE_C_WAIT) {
 		st.st_size = 4; /* "255\n": over-, never understated */
 	}
 	*ret = st;

@@ -38,6 +38,8 @@ struct tree_row {
 	tree_render_fn render;
 };
 
+/* What works as in a container: a further process's wait is a NODE_C_WAIT. Other kinds are themselves. */
+enum node_kind tree_get_role(enum node_kind kind);
 /* NULL for a kind that is none. */
 const struct tree_row *tree_get_row(enum node_kind kind);
 /* Is its text made when it is opened, not when it is looked up? Before, stat knows an estimate. */

@@ -65,8 +65,8 @@ struct container *exec_new(struct container *parent, const char *id, const char 
 	c->view->is_exec = true;
 	c->view->config = json_object();
 	c->view->effective = json_object();
-	/* For sentences, as its path in containers/. */
-	snprintf(c->view->name, sizeof(c->view->name), *name ? "%.120s/exec/%.120s" : "%.120s",
+	/* For sentences, as its path in containers/; its own name is always whole. */
+	snprintf(c->view->name, sizeof(c->view->name), *name ? "%.48s/exec/%.200s" : "%.48s",
 		 view->name, name);
 	return exec->name && c->view->config && c->view->effective ? steal_ptr(&c) : NULL;
 }
@@ -295,7 +295,8 @@ int exec_create(struct container *parent, struct ticket *ticket, const char *nam
 
 /* --- starting ------------------------------------------------------------------ */
 
-static int launch(struct container *c, struct exec_plan *plan, uint64_t run, struct error *err)
+static int launch(struct container *c, struct exec_plan *plan, const char *name, uint64_t run,
+		  struct error *err)
 {
 	json_t *effective = exec_plan_get_effective(plan);
 	struct error cause = ERROR_INIT;
@@ -311,7 +312,7 @@ static int launch(struct container *c, struct exec_plan *plan, uint64_t run, str
 		start_finish_without_program(c, effective, run, &cause);
 	else
 		start_set_starting(c, 0);
-	return ret < 0 ? error_set(err, cause.code, "%s", cause.msg) : 0;
+	return ret < 0 ? error_set(err, cause.code, "%s: %s", name, cause.msg) : 0;
 }
 
 /* With both turns taken. */
@@ -338,7 +339,7 @@ static int start_in_turns(struct container *c, struct ticket *ticket, const json
 		return ret;
 	ticket_note_run(ticket, c, run);
 	start_set_starting(c, run);
-	return launch(c, plan, run, err);
+	return launch(c, plan, view->name, run, err);
 }
 
 int exec_start(struct container *c, struct ticket *ticket, const json_t *wanted, struct error *err)
@@ -363,27 +364,38 @@ int exec_start(struct container *c, struct ticket *ticket, const json_t *wanted,
 
 /* --- running to the end ----------------------------------------------------------- */
 
+/* From offset on to the end: nothing is written any more. */
+static int append_log(struct logview *log, uint64_t offset, uint64_t end, struct strbuf *output,
+		      struct error *err)
+{
+	while (offset < end && strbuf_reserve(output, (size_t)(end - offset))) {
+		ssize_t got = logview_read(log, offset, output->data + output->len,
+					   (size_t)(end - offset), err);
+
+		if (got == -ESTALE)
+			return error_set(err, EIO, "its output was dropped while it was read");
+		if (got <= 0)
+			return (int)got;
+		output->len += (size_t)got;
+		output->data[output->len] = '\0';
+		offset += (uint64_t)got;
+	}
+	return 0;
+}
+
 static int append_output(struct container *c, struct strbuf *output, struct error *err)
 {
-	struct logview *log = NULL;
-	uint64_t size = 0;
-	size_t len;
-	ssize_t got = 0;
+	AUTO(logview_close) struct logview *log = NULL;
+	uint64_t size = 0, oldest = 0;
 	int ret = logview_open(container_get_dir_fd(c), LOGVIEW_ALL, &log, err);
 
-	if (ret < 0)
-		return ret;
-	ret = logview_get_size(log, &size, err);
-	len = size < EXEC_OUTPUT_MAX ? (size_t)size : EXEC_OUTPUT_MAX;
-	if (ret == 0 && len > 0 && strbuf_reserve(output, len)) {
-		got = logview_read(log, size - len, output->data + output->len, len, err);
-		if (got > 0) {
-			output->len += (size_t)got;
-			output->data[output->len] = '\0';
-		}
-	}
-	logview_close(log);
-	return got < 0 ? (int)got : ret;
+	if (ret == 0)
+		ret = logview_get_size(log, &size, err);
+	if (ret == 0)
+		ret = logview_get_oldest(log, &oldest, err);
+	if (ret == 0 && size - oldest > EXEC_OUTPUT_MAX)
+		oldest = size - EXEC_OUTPUT_MAX;
+	return ret < 0 ? ret : append_log(log, oldest, size, output, err);
 }
 
 static int await_end(struct container *c, struct ticket *ticket, struct strbuf *output,

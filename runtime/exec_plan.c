@@ -5,6 +5,8 @@
  * container's exec is privileged, and one without new privileges has none. The
  * user is looked up in the files that process 1 sees.
  */
+#include "runtime/exec.h"
+
 #include "runtime/engine_private.h"
 
 #include "base/path.h"
@@ -13,6 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+
+/* Its log lies in memory, and a second segment may lie beside it. */
+#define EXEC_LOG_SIZE (UINT64_C(16) << 20)
 
 struct exec_plan {
 	json_t *effective; /* of the exec */
@@ -46,7 +51,8 @@ static json_t *join_env(const json_t *base, const json_t *wanted)
 	return env;
 }
 
-static json_t *make_effective(const json_t *base, const json_t *wanted)
+/* Nobody could write to the input of one that nobody sees: it is at its end. */
+static json_t *make_effective(const json_t *base, const json_t *wanted, bool is_seen)
 {
 	auto_json json_t *result = json_object();
 	auto_json json_t *env = join_env(base, wanted);
@@ -58,18 +64,18 @@ static json_t *make_effective(const json_t *base, const json_t *wanted)
 		take(result, "User", json_object_get(*user ? wanted : base, "User")) &&
 		take(result, "WorkingDir", json_object_get(*dir ? wanted : base, "WorkingDir")) &&
 		take(result, "Tty", json_object_get(wanted, "Tty")) &&
-		take(result, "OpenStdin", json_object_get(wanted, "OpenStdin"));
+		take(result, "OpenStdin", is_seen ? json_object_get(wanted, "OpenStdin") : NULL);
 
 	return fine ? steal_ptr(&result) : NULL;
 }
 
-static int merge(struct exec_plan *plan, struct container *parent, const json_t *wanted,
+static int merge(struct exec_plan *plan, const struct exec *exec, const json_t *wanted,
 		 struct error *err)
 {
-	AUTO(container_view_unref) struct container_view *view = container_get_view(parent);
+	AUTO(container_view_unref) struct container_view *view = container_get_view(exec->parent);
 	bool fine;
 
-	plan->effective = make_effective(view->effective, wanted);
+	plan->effective = make_effective(view->effective, wanted, *exec->name != 0);
 	plan->merged = plan->effective ? json_copy(plan->effective) : NULL;
 	fine = plan->merged &&
 	       take(plan->merged, "HostConfig", json_object_get(view->effective, "HostConfig")) &&
@@ -138,6 +144,8 @@ static int fill_spec(struct exec_plan *plan, struct container *c, uint64_t run, 
 	spec->run = run;
 	spec->rootfs_fd = -1;
 	spec->log_dir_fd = container_get_dir_fd(c);
+	spec->log_max_size = *c->exec->name ? EXEC_LOG_SIZE : 2 * EXEC_OUTPUT_MAX;
+	spec->log_max_file = 2;
 	spec->run_dir_fd = plan->run_dir_fd;
 	spec->cgroup_fd = plan->cgroup.leaf_fd;
 	spec->cgroup_procs_fds = plan->cgroup.procs_fds;
@@ -158,12 +166,14 @@ static int make(struct exec_plan *plan, struct container *c, const json_t *wante
 {
 	struct container *parent = c->exec->parent;
 	const char *hostname;
-	int ret = merge(plan, parent, wanted, err);
+	int ret = merge(plan, c->exec, wanted, err);
 
 	if (ret == 0)
 		ret = open_container(plan, parent, err);
 	if (ret == 0)
-		ret = user_resolve(plan->root_fd, plan->config.user, &plan->user, err);
+		ret = error_wrap(err,
+				 user_resolve(plan->root_fd, plan->config.user, &plan->user, err),
+				 "%s", c->view->name);
 	if (ret == 0)
 		ret = cgroup_open(c->engine->cgroups, parent->id, &plan->cgroup, err);
 	if (ret == 0)

@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "runtime/engine.h"
+#include "runtime/exec.h"
 #include "runtime/volume.h"
 
 #include <stdio.h>
@@ -31,6 +32,8 @@ struct engine {
 	struct error failure;  /* ...like this */
 	bool fail_as_exited;   /* and leaves it exited with 127 */
 	int wait_code;
+	bool is_exec; /* containers are entries of exec/ */
+	const char *output;
 };
 
 static struct engine fake;
@@ -196,6 +199,27 @@ int container_pause(struct container *c, struct ticket *ticket, struct error *er
 int container_unpause(struct container *c, struct ticket *ticket, struct error *err)
 {
 	return fake_call(c, "unpause", ticket, "", err);
+}
+
+bool container_is_exec(const struct container *c)
+{
+	(void)c;
+	return fake.is_exec;
+}
+
+int exec_start(struct container *c, struct ticket *ticket, const json_t *wanted, struct error *err)
+{
+	(void)wanted;
+	return fake_call(c, "exec_start", ticket, "", err);
+}
+
+int exec_run(struct container *c, struct ticket *ticket, const json_t *wanted, bool detach,
+	     struct strbuf *output, int *ret_code, struct error *err)
+{
+	(void)wanted;
+	strbuf_append_str(output, fake.output ? fake.output : "");
+	*ret_code = fake.wait_code;
+	return fake_call(c, "exec_run", ticket, detach ? ",detached" : "", err);
 }
 
 int container_restart(struct container *c, struct ticket *ticket, int64_t timeout_s,

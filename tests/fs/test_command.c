@@ -97,6 +97,31 @@ static void check(const char *container, const char *line, const char *want)
 	assert_string_equal(strbuf_get_str(&text), want);
 }
 
+static void test_exec(void **state)
+{
+	AUTO(words_deinit) struct words words = { .argv = NULL };
+	AUTO(command_deinit) struct command command = { .timeout_s = -1 };
+	struct error err = ERROR_INIT;
+	size_t used;
+	bool in_quote;
+	static const char line[] = "run -i ls", bad[] = "start";
+
+	(void)state;
+	check(NULL, "exec web ls -l", "exec target=web {'Cmd':['ls','-l']}");
+	check(NULL, "exec -dit -u 5 -w /srv -e A=b -- web -x --y",
+	      "exec target=web detach=1 {'User':'5','Tty':true,'OpenStdin':true,'Env':['A=b'],"
+	      "'Cmd':['-x','--y'],'WorkingDir':'/srv'}");
+	check("web", "exec ls", "exec {'Cmd':['ls']}");
+	assert_int_equal(words_split(line, strlen(line), true, &words, &used, &in_quote, &err), 1);
+	assert_ok(command_parse_exec(&words, "web/exec/x", &command, &err), &err);
+	assert_int_equal(command.verb, VERB_EXEC);
+	words_deinit(&words);
+	assert_int_equal(words_split(bad, strlen(bad), true, &words, &used, &in_quote, &err), 1);
+	assert_int_equal(command_parse_exec(&words, "web/exec/x", &command, &err), -EINVAL);
+	assert_string_equal(err.msg,
+			    "unknown command 'start'; an exec has run, kill, resize, closestdin");
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -377,7 +402,8 @@ static void test_update(void **state)
 
 static void test_properties(void **state)
 {
-	static const enum verb waiting[] = { VERB_IMPORT, VERB_RESTART, VERB_STOP, VERB_WAIT };
+	static const enum verb waiting[] = { VERB_EXEC, VERB_IMPORT, VERB_RESTART, VERB_STOP,
+					     VERB_WAIT };
 
 	(void)state;
 	for (enum verb verb = VERB_CREATE; verb <= VERB_RESIZE; verb++) {
@@ -535,6 +561,7 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_exec),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_in_container),

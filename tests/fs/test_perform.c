@@ -144,6 +144,28 @@ static void check_fails(struct fixture *f, const char *line, int code, const cha
 
 /* --- one name, several names ------------------------------------------------- */
 
+static void test_exec(void **state)
+{
+	struct fixture *f = *state;
+
+	fake.output = "out\n";
+	check(f, NULL, "exec web ls -l", "exec_run(web) ", "out\n");
+	check(f, NULL, "exec -d web ls", "exec_run(web,detached) ", "out\n");
+	check(f, &fake.containers[0], "exec ls", "exec_run(web) ", "out\n");
+	check_fails(f, "exec nope ls", ENOENT, "exec: no such container: nope", "", "");
+	fake.wait_code = 7;
+	fake.output = "torn";
+	check_fails(f, "exec web ls", EREMOTEIO, "exec: web: exit code 7", "exec_run(web) ",
+		    "torn\n");
+	fake_fail("exec_run", NULL, ESRCH, "container 'web' is not running");
+	fake.output = NULL;
+	check_fails(f, "exec web ls", ESRCH, "exec: container 'web' is not running",
+		    "exec_run(web) ", "");
+	fake.fail_verb = NULL;
+	fake.is_exec = true;
+	check(f, &fake.containers[0], "exec -t ls", "exec_start(web) ", "");
+}
+
 static void test_one(void **state)
 {
 	struct fixture *f = *state;
@@ -556,11 +578,22 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_one),         TEST(test_here),        TEST(test_several),
-		TEST(test_words_once),  TEST(test_resumed_one), TEST(test_resumed_several),
-		TEST(test_create),      TEST(test_run_fails),   TEST(test_run_resumed),
-		TEST(test_import),      TEST(test_import_bad),  TEST(test_import_pipe),
-		TEST(test_tag_and_rmi), TEST(test_rmi_resumed), TEST(test_show),
+		TEST(test_exec),
+		TEST(test_one),
+		TEST(test_here),
+		TEST(test_several),
+		TEST(test_words_once),
+		TEST(test_resumed_one),
+		TEST(test_resumed_several),
+		TEST(test_create),
+		TEST(test_run_fails),
+		TEST(test_run_resumed),
+		TEST(test_import),
+		TEST(test_import_bad),
+		TEST(test_import_pipe),
+		TEST(test_tag_and_rmi),
+		TEST(test_rmi_resumed),
+		TEST(test_show),
 		TEST(test_inspect),
 	};
 
