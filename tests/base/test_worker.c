@@ -194,6 +194,39 @@ static int attempt_all(void *arg)
 	return r;
 }
 
+static int create_counted(void *arg, pthread_t *ret, void *(*run)(void *), void *run_arg)
+{
+	atomic_int *made = arg;
+
+	if (atomic_fetch_add(made, 1) == 1)
+		return -EAGAIN;
+	return -pthread_create(ret, NULL, run, run_arg);
+}
+
+static void do_nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* Whoever makes the threads may fail to: then the first one does what there is to do, or nothing is taken. */
+static void test_made_elsewhere(void **state)
+{
+	atomic_int made = 0;
+	struct workers *w = workers_new_from(1, create_counted, &made);
+
+	(void)state;
+	assert_non_null(w);
+	assert_int_equal(workers_submit(w, do_nothing, NULL), 0);
+	workers_free(w);
+	assert_int_equal(atomic_load(&made), 1);
+	w = workers_new_from(1, create_counted, &made);
+	assert_non_null(w);
+	assert_int_equal(workers_submit(w, do_nothing, NULL), -EAGAIN);
+	assert_int_equal(workers_submit(w, do_nothing, NULL), 0);
+	workers_free(w);
+	assert_int_equal(atomic_load(&made), 3);
+}
+
 static void test_no_memory(void **state)
 {
 	(void)state;
@@ -206,7 +239,7 @@ int main(void)
 		cmocka_unit_test(test_grows),     cmocka_unit_test(test_order),
 		cmocka_unit_test(test_max),       cmocka_unit_test(test_jobs_from_jobs),
 		cmocka_unit_test(test_signals),   cmocka_unit_test(test_unused),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_made_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
