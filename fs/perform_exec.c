@@ -30,7 +30,7 @@ static int run(const struct job *job, struct container *c, struct error *err)
 	const struct command *command = job->command;
 	int code = 0;
 	int ret = exec_run(c, job->context->ticket, command->config, command->detach, job->reply,
-			   &code, err);
+			   job->context->show_progress, job->context->arg, &code, err);
 
 	if (ret == 0 && code == 0)
 		return 0;

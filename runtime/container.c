@@ -9,6 +9,7 @@
  */
 #include "runtime/engine_private.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
 
@@ -226,25 +227,47 @@ static void remove_waiter_locked(struct container *c, struct waiter *waiter)
 	*at = waiter->next;
 }
 
-int container_sleep_locked(struct container *c, struct ticket *ticket, container_predicate *done,
-			   uint64_t arg)
+/* With ticket->lock held. */
+static void sleep_on_ticket(struct ticket *ticket, int64_t until_ns)
+{
+	struct timespec until = { .tv_sec = until_ns / 1000000000,
+				  .tv_nsec = until_ns % 1000000000 };
+
+	if (until_ns)
+		pthread_cond_timedwait(&ticket->changed, &ticket->lock, &until);
+	else
+		pthread_cond_wait(&ticket->changed, &ticket->lock);
+}
+
+int container_sleep_until_locked(struct container *c, struct ticket *ticket,
+				 container_predicate *done, uint64_t arg, int64_t until_ns)
 {
 	struct waiter waiter = { .next = c->waiters, .ticket = ticket, .woken = false };
-	bool cancelled = false;
+	bool cancelled = false, late = false;
 
 	c->waiters = &waiter;
-	while (!done(c, arg) && !cancelled) {
+	while (!done(c, arg) && !cancelled && !late) {
 		pthread_mutex_unlock(&c->lock);
 		pthread_mutex_lock(&ticket->lock);
-		while (!waiter.woken && !ticket->cancelled)
-			pthread_cond_wait(&ticket->changed, &ticket->lock);
+		while (!waiter.woken && !ticket->cancelled && !late) {
+			sleep_on_ticket(ticket, until_ns);
+			late = until_ns && clock_monotonic_ns() >= until_ns;
+		}
 		waiter.woken = false;
 		cancelled = ticket->cancelled;
 		pthread_mutex_unlock(&ticket->lock);
 		pthread_mutex_lock(&c->lock);
 	}
 	remove_waiter_locked(c, &waiter);
-	return done(c, arg) ? 0 : -EINTR;
+	if (done(c, arg))
+		return 0;
+	return cancelled ? -EINTR : -ETIMEDOUT;
+}
+
+int container_sleep_locked(struct container *c, struct ticket *ticket, container_predicate *done,
+			   uint64_t arg)
+{
+	return container_sleep_until_locked(c, ticket, done, arg, 0);
 }
 
 bool container_run_has_ended(const struct container *c, uint64_t run)

@@ -179,6 +179,9 @@ typedef bool container_predicate(const struct container *c, uint64_t arg);
  * was cancelled first. */
 int container_sleep_locked(struct container *c, struct ticket *ticket, container_predicate *done,
 			   uint64_t arg);
+/* The same, or -ETIMEDOUT at that time of CLOCK_MONOTONIC; 0: never. */
+int container_sleep_until_locked(struct container *c, struct ticket *ticket,
+				 container_predicate *done, uint64_t arg, int64_t until_ns);
 /* Has the run ended (arg: its number)? For container_sleep_locked(). */
 container_predicate container_run_has_ended;
 container_predicate container_has_launched; /* no launch under way */

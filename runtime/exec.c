@@ -26,7 +26,9 @@
 #include <string.h>
 
 #define ID_LEN 64
-#define ANSWERED_NS INT64_C(2000000000)
+#define ANSWERED_NS INT64_C(500000000)
+/* Between two looks at the output of a command that runs, for who wants to see it meanwhile. */
+#define PROGRESS_NS INT64_C(300000000)
 
 bool container_is_exec(const struct container *c)
 {
@@ -82,6 +84,16 @@ static struct container *find_locked(struct container *parent, const char *name,
 	return NULL;
 }
 
+/* Entries and commands, each counted by themselves. */
+static size_t count_locked(const struct container *parent, bool named)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < parent->exec_count; i++)
+		count += (*parent->execs[i]->exec->name != '\0') == named;
+	return count;
+}
+
 static int add_locked(struct container *parent, struct container *c, struct error *err)
 {
 	struct container **execs;
@@ -91,8 +103,8 @@ static int add_locked(struct container *parent, struct container *c, struct erro
 	if (find_locked(parent, c->exec->name, false))
 		return error_set(err, EEXIST, "container '%s' has an exec '%s' already",
 				 parent->view->name, c->exec->name);
-	if (parent->exec_count >= EXEC_MAX)
-		return error_set(err, EAGAIN, "container '%s' has %d execs; remove some",
+	if (count_locked(parent, *c->exec->name != '\0') >= EXEC_MAX)
+		return error_set(err, EAGAIN, "container '%s' has %d execs; end some",
 				 parent->view->name, EXEC_MAX);
 	execs = reallocarray(parent->execs, parent->exec_count + 1, sizeof(struct container *));
 	if (!execs)
@@ -398,28 +410,56 @@ static int append_output(struct container *c, struct strbuf *output, struct erro
 	return ret < 0 ? ret : append_log(log, oldest, size, output, err);
 }
 
-static int await_end(struct container *c, struct ticket *ticket, struct strbuf *output,
-		     int *ret_code, struct error *err)
-{
-	AUTO(container_view_unref) struct container_view *view = NULL;
-	int ret = container_wait(c, ticket, ret_code, err);
+struct awaited {
+	struct strbuf *output;
+	void (*progress)(void *arg);
+	void *arg;
+	int *ret_code;
+};
 
-	if (ret == -EINTR) {
-		view = container_get_view(c);
+/* Show what there is so far. A failure is seen again at the end. */
+static void show_progress(struct container *c, const struct awaited *awaited)
+{
+	size_t before = awaited->output->len;
+
+	if (append_output(c, awaited->output, NULL) == 0 && awaited->output->len > before)
+		awaited->progress(awaited->arg);
+	strbuf_truncate(awaited->output, before);
+}
+
+static int await_end(struct container *c, struct ticket *ticket, const struct awaited *awaited,
+		     struct error *err)
+{
+	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+	int ret;
+
+	do {
+		int64_t until_ns = awaited->progress ? clock_monotonic_ns() + PROGRESS_NS : 0;
+
+		pthread_mutex_lock(&c->lock);
+		ret = container_sleep_until_locked(c, ticket, container_run_has_ended, view->run,
+						   until_ns);
+		pthread_mutex_unlock(&c->lock);
+		if (ret == -ETIMEDOUT)
+			show_progress(c, awaited);
+	} while (ret == -ETIMEDOUT);
+	if (ret < 0) {
 		kill_everything(c, view->run);
+		return error_set(err, EINTR, "interrupted");
 	}
-	return ret < 0 ? ret : append_output(c, output, err);
+	container_get_exit(c, view->run, awaited->ret_code);
+	return append_output(c, awaited->output, err);
 }
 
 static int run(struct container *c, struct ticket *ticket, const json_t *wanted, bool detach,
-	       struct strbuf *output, int *ret_code, struct error *err)
+	       const struct awaited *awaited, struct error *err)
 {
 	int ret;
 
 	atomic_store(&c->exec->claimed, true);
 	ret = exec_start(c, ticket, wanted, err);
 	if (ret == 0 && !detach)
-		ret = await_end(c, ticket, output, ret_code, err);
+		ret = await_end(c, ticket, awaited, err);
 	atomic_store(&c->exec->claimed, false);
 	if (ret < 0 || !detach)
 		monitor_set_deadline(c->engine->monitor, c->key, 0,
@@ -428,8 +468,10 @@ static int run(struct container *c, struct ticket *ticket, const json_t *wanted,
 }
 
 int exec_run(struct container *parent, struct ticket *ticket, const json_t *wanted, bool detach,
-	     struct strbuf *output, int *ret_code, struct error *err)
+	     struct strbuf *output, void (*progress)(void *arg), void *arg, int *ret_code,
+	     struct error *err)
 {
+	const struct awaited awaited = { output, progress, arg, ret_code };
 	char noted_id[ID_LEN + 1];
 	AUTO(container_unref) struct container *c = find_noted(parent, ticket, noted_id);
 	int ret = 0;
@@ -443,5 +485,5 @@ int exec_run(struct container *parent, struct ticket *ticket, const json_t *want
 		ret = check_runs(parent, err);
 	if (ret == 0 && !c)
 		ret = make(parent, ticket, *noted_id ? noted_id : NULL, "", detach, &c, err);
-	return ret < 0 ? ret : run(c, ticket, wanted, detach, output, ret_code, err);
+	return ret < 0 ? ret : run(c, ticket, wanted, detach, &awaited, err);
 }

@@ -13,7 +13,7 @@
 
 #include "runtime/engine.h"
 
-/* At most so many in one container. */
+/* At most so many entries in one container, and so many commands. */
 #define EXEC_MAX 1024
 /* The command's reply holds so much of the output's end. */
 #define EXEC_OUTPUT_MAX (1U << 20)
@@ -42,12 +42,14 @@ int exec_remove(struct container *exec, struct ticket *ticket, struct error *err
 
 /* Run a process that nobody else sees to its end.
  *
- * detach  return when it runs; its output is not kept
- * output  the end of its output is appended
+ * detach    return when it runs; its output is not kept
+ * output    the end of its output is appended
+ * progress  NULL, or called with arg now and then while it runs, when output has what there is
  *
  * 0 with its exit code; failures as of exec_start(); -EINTR: it was ended. */
 int exec_run(struct container *c, struct ticket *ticket, const json_t *wanted, bool detach,
-	     struct strbuf *output, int *ret_code, struct error *err);
+	     struct strbuf *output, void (*progress)(void *arg), void *arg, int *ret_code,
+	     struct error *err);
 
 /* A counted reference to the entry of that name, or NULL. Never blocks. */
 struct container *exec_find(struct container *c, const char *name);

@@ -63,7 +63,11 @@ static struct container *load(struct container *parent, int dir_fd, struct error
 
 static void settle(struct container *c)
 {
+	struct container *parent = c->exec->parent;
+
+	pthread_mutex_lock(&parent->lock);
 	c->exec->listed = true;
+	pthread_mutex_unlock(&parent->lock);
 	atomic_store(&c->exec->shown, true);
 	recover_exec(c);
 	if (*c->exec->name)

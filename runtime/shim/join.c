@@ -122,8 +122,10 @@ static int make_inner(const struct sandbox *box, struct shim_failed *failed)
 	if (pid < 0 && errno == EAGAIN)
 		return error_set(&failed->error, EAGAIN,
 				 "the container's limit of processes is reached");
+	/* No memory is also what a pid namespace says that has lost its process 1. */
 	if (pid < 0)
-		return error_set_sys(&failed->error, errno, "cannot make a process");
+		return error_set_sys(&failed->error, errno == ENOMEM ? ESRCH : errno,
+				     "cannot make a process; has the container ended?");
 	born.pid = (int32_t)pid;
 	send(box->channel, &born, sizeof(born), MSG_NOSIGNAL);
 	return 0;

@@ -214,9 +214,10 @@ int exec_start(struct container *c, struct ticket *ticket, const json_t *wanted,
 }
 
 int exec_run(struct container *c, struct ticket *ticket, const json_t *wanted, bool detach,
-	     struct strbuf *output, int *ret_code, struct error *err)
+	     struct strbuf *output, void (*progress)(void *arg), void *arg, int *ret_code,
+	     struct error *err)
 {
-	(void)wanted;
+	(void)wanted, (void)progress, (void)arg;
 	strbuf_append_str(output, fake.output ? fake.output : "");
 	*ret_code = fake.wait_code;
 	return fake_call(c, "exec_run", ticket, detach ? ",detached" : "", err);

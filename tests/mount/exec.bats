@@ -274,3 +274,30 @@ no_execs() {
 	expect_refusal EAGAIN "exec: web: the container's limit of processes is reached" 'exec web true'
 	expect_equal "$(field "$dir/status" State)" running
 }
+
+@test "what a command has said so far can be seen meanwhile" {
+	run_web
+	bounded python3 - "$MNT/ctl" "$dir/rootfs/tmp/go" <<-'EOF'
+		import os, sys, threading, time
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		command = b'exec web sh -c "echo first; until test -e /tmp/go; do sleep 0.05; done; echo last"\n'
+		writer = threading.Thread(target=os.write, args=(fd, command))
+		writer.start()
+		while os.pread(fd, 100, len(command)) != b'first\n':
+		    time.sleep(0.02)
+		open(sys.argv[2], 'w').close()
+		writer.join()
+		assert os.pread(fd, 100, len(command)) == b'first\nlast\n'
+	EOF
+}
+
+@test "a killed shim takes its process along, and the container runs on" {
+	run_web
+	start_exec x 'sleep 1000'
+	kill -KILL "$(awk '{ print $4 }' "/proc/$(field "$exec/x/status" Pid)/stat")"
+	expect_equal "$(bounded cat "$exec/x/wait")" 137
+	expect_match "$(field "$exec/x/status" Error)" 'shim'
+	expect_equal "$(ctl 'exec web echo on')" on
+	talk "$exec/x/ctl" 'run echo again'
+	expect_equal "$(bounded cat "$exec/x/wait")" 0
+}

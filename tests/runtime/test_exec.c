@@ -203,7 +203,7 @@ static void test_command_resumed(void **state)
 	int code = 0;
 
 	ticket_init(&ticket, 5, false);
-	expect_ok(exec_run(c, &ticket, wanted, false, &output, &code, &err), &err);
+	expect_ok(exec_run(c, &ticket, wanted, false, &output, NULL, NULL, &code, &err), &err);
 	assert_int_equal(code, 7);
 	assert_string_equal(strbuf_get_str(&output), "out\n");
 	memcpy(note, ticket.note, sizeof(note));
@@ -216,13 +216,13 @@ static void test_command_resumed(void **state)
 	memcpy(ticket.note, note, sizeof(note));
 	strbuf_reset(&output);
 	code = 0;
-	expect_ok(exec_run(c, &ticket, wanted, false, &output, &code, &err), &err);
+	expect_ok(exec_run(c, &ticket, wanted, false, &output, NULL, NULL, &code, &err), &err);
 	assert_int_equal(code, 7);
 	assert_string_equal(strbuf_get_str(&output), "out\n");
 	ticket_deinit(&ticket);
 	ticket_init(&ticket, 6, false);
 	strbuf_reset(&output);
-	expect_ok(exec_run(c, &ticket, look, false, &output, &code, &err), &err);
+	expect_ok(exec_run(c, &ticket, look, false, &output, NULL, NULL, &code, &err), &err);
 	assert_string_equal(strbuf_get_str(&output), "x\n");
 	ticket_deinit(&ticket);
 	container_unref(c);
@@ -240,7 +240,8 @@ static void test_command_interrupted(void **state)
 
 	ticket_init(&ticket, 5, false);
 	ticket_cancel(&ticket); /* turns that are free are taken all the same */
-	assert_int_equal(exec_run(c, &ticket, wanted, false, &output, &code, &err), -EINTR);
+	assert_int_equal(exec_run(c, &ticket, wanted, false, &output, NULL, NULL, &code, &err),
+			 -EINTR);
 	ticket_deinit(&ticket);
 	container_unref(c);
 }
