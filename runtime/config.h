@@ -80,5 +80,7 @@ int config_add_log_defaults(json_t *asked, char *const *log_opts, json_t **ret, 
  * 200 bytes (the listing's NAME_MAX leaves room); -EINVAL / -ENAMETOOLONG with a
  * sentence. */
 int config_check_name(const char *name, struct error *err);
+/* A volume's: the same rules. */
+int config_check_volume_name(const char *name, struct error *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include "runtime/config_value.h"
 
 #include "base/num.h"
+#include "runtime/mountspec.h"
 #include "runtime/portspec.h"
 #include "runtime/security.h"
 
@@ -224,42 +225,21 @@ int config_check_ulimits(const json_t *value, struct error *err)
 
 /* --- mounts --------------------------------------------------------------- */
 
-/* What a type of mount needs of its source. */
-static int check_mount_source(const char *type, const char *source, struct error *err)
+int config_check_tmpfs(const json_t *value, struct error *err)
 {
-	if (strcmp(type, "bind") == 0 && *source != '/')
-		return error_set(err, EINVAL, "the Source '%s' of a bind is not an absolute path",
-				 source);
-	if (strcmp(type, "volume") == 0 && strchr(source, '/'))
-		return error_set(err, EINVAL, "the Source '%s' is not a volume's name", source);
-	if (strcmp(type, "tmpfs") == 0 && *source)
-		return error_set(err, EINVAL, "a tmpfs has no Source");
-	if (strcmp(type, "bind") != 0 && strcmp(type, "volume") != 0 && strcmp(type, "tmpfs") != 0)
-		return error_set(err, EINVAL, "unknown Type '%s'; bind, volume or tmpfs", type);
-	return 0;
-}
-
-static int check_mount(const json_t *mount, struct error *err)
-{
-	static const char *const members[] = { "Type", "Source", "Target", "ReadOnly", NULL };
-	const json_t *read_only = json_object_get(mount, "ReadOnly");
-	const char *type = "", *source = "", *target = "";
+	json_t *object = (json_t *)value;
+	const char *target;
+	json_t *item;
 	int ret;
 
-	ret = config_check_members(mount, members, err);
-	if (ret == 0)
-		ret = get_text(mount, "Type", &type, err);
-	if (ret == 0)
-		ret = get_text(mount, "Source", &source, err);
-	if (ret == 0)
-		ret = get_text(mount, "Target", &target, err);
-	if (ret == 0)
-		ret = check_mount_source(type, source, err);
-	if (ret < 0)
-		return ret;
-	if (read_only && !json_is_boolean(read_only))
-		return error_set(err, EINVAL, "ReadOnly must be true or false");
-	return error_wrap(err, config_check_mount_point(target, err), "Target");
+	json_object_foreach(object, target, item) {
+		AUTO(mountspec_deinit) struct mountspec spec = MOUNTSPEC_INIT;
+
+		ret = mountspec_parse_tmpfs(target, json_string_value(item), &spec, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
 }
 
 int config_check_mounts(const json_t *value, struct error *err)
@@ -269,7 +249,9 @@ int config_check_mounts(const json_t *value, struct error *err)
 	int ret;
 
 	json_array_foreach(value, i, item) {
-		ret = check_mount(item, err);
+		AUTO(mountspec_deinit) struct mountspec spec = MOUNTSPEC_INIT;
+
+		ret = mountspec_parse_mount(item, &spec, err);
 		if (ret < 0)
 			return ret;
 	}

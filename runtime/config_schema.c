@@ -66,7 +66,7 @@ const struct config_key config_keys[] = {
 	{ HOST("PublishAllPorts", BOOL) },
 	{ HOST("ReadonlyRootfs", BOOL) },
 	{ HOST("SecurityOpt", STRINGS), TEXT(security_opt) },
-	{ HOST("Tmpfs", MAP), TEXT(mount_point) },
+	{ HOST("Tmpfs", MAP), TEXT(mount_point), JSON(tmpfs) },
 	{ HOST("Sysctls", MAP), TEXT(sysctl) },
 	{ HOST("NanoCpus", INT), LIVE, JSON(nano_cpus) },
 	{ HOST("PidsLimit", INT), LIVE, JSON(pids_limit) },

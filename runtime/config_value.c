@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "graph/graph.h"
 #include "runtime/config.h"
+#include "runtime/mountspec.h"
 #include "runtime/portspec.h"
 
 #include <arpa/inet.h>
@@ -38,6 +39,22 @@ static bool is_name(const char *text, size_t len)
 			return false;
 	}
 	return true;
+}
+
+int config_check_volume_name(const char *name, struct error *err)
+{
+	size_t len = strlen(name);
+
+	if (!is_name(name, len) || is_hex(name, 12) || is_hex(name, 64))
+		return error_set(err, EINVAL,
+				 "invalid volume name '%s'; allowed is [a-zA-Z0-9][a-zA-Z0-9_.-]*, "
+				 "but not 12 or 64 hexadecimal digits",
+				 name);
+	if (len > NAME_MAX_BYTES)
+		return error_set(err, ENAMETOOLONG,
+				 "volume name of %zu bytes is too long; at most %d", len,
+				 NAME_MAX_BYTES);
+	return 0;
 }
 
 int config_check_name(const char *name, struct error *err)
@@ -186,92 +203,18 @@ int config_check_port(const char *text, struct error *err)
 	return ret;
 }
 
-/* Where the path leads when no name is a link: is it the root itself? */
-static bool is_root(const char *path)
-{
-	size_t depth = 0;
-
-	while (*path) {
-		size_t len = strcspn(path, "/");
-
-		if (len == 2 && strncmp(path, "..", 2) == 0)
-			depth -= depth > 0;
-		else if (len > 0 && !(len == 1 && *path == '.'))
-			depth++;
-		path += len;
-		path += strspn(path, "/");
-	}
-	return depth == 0;
-}
-
 int config_check_mount_point(const char *text, struct error *err)
 {
-	if (*text != '/')
-		return error_set(err, EINVAL, "'%s' is not an absolute path", text);
-	if (is_root(text))
-		return error_set(err, EINVAL, "'%s' is the root itself", text);
-	return 0;
-}
+	auto_free char *path = NULL;
 
-/* rw, ro, nocopy, and Docker's z and Z (labels of SELinux, which change nothing
- * where there is none), by commas. */
-static bool is_bind_mode(const char *mode)
-{
-	static const char *const known[] = { "ro", "rw", "nocopy", "z", "Z" };
-
-	for (;;) {
-		size_t len = strcspn(mode, ",");
-		size_t i;
-
-		for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-			if (strlen(known[i]) == len && strncmp(mode, known[i], len) == 0)
-				break;
-		}
-		if (i == sizeof(known) / sizeof(known[0]))
-			return false;
-		if (mode[len] == '\0')
-			return true;
-		mode += len + 1;
-	}
-}
-
-/* A path of the host, or a volume's name. */
-static int check_bind_source(const char *bind, const char *source, struct error *err)
-{
-	if (*source != '/' && !is_name(source, strlen(source)))
-		return error_set(err, EINVAL,
-				 "'%s': the source is neither an absolute path nor a volume's name",
-				 bind);
-	if (*source == '/' && is_root(source))
-		return error_set(err, EINVAL, "'%s': the source is the root of the host", bind);
-	return 0;
+	return mountspec_clean_target(text, &path, err);
 }
 
 int config_check_bind(const char *text, struct error *err)
 {
-	auto_free char *copy = strdup(text);
-	char *target, *mode;
-	int ret;
+	AUTO(mountspec_deinit) struct mountspec spec = MOUNTSPEC_INIT;
 
-	if (!copy)
-		return error_set_sys(err, ENOMEM, "cannot check '%s'", text);
-	target = strchr(copy, ':');
-	if (!target)
-		return error_set(err, EINVAL, "'%s' is not SOURCE:TARGET or SOURCE:TARGET:MODE",
-				 text);
-	*target++ = '\0';
-	mode = strchr(target, ':');
-	if (mode)
-		*mode++ = '\0';
-	ret = check_bind_source(text, copy, err);
-	if (ret < 0)
-		return ret;
-	if (*target != '/' || is_root(target))
-		return error_set(err, EINVAL,
-				 "'%s': the target is not an absolute path below the root", text);
-	if (mode && !is_bind_mode(mode))
-		return error_set(err, EINVAL, "'%s': unknown mode '%s'; rw or ro", text, mode);
-	return 0;
+	return mountspec_parse_bind(text, &spec, err);
 }
 
 int config_check_volumes_from(const char *text, struct error *err)

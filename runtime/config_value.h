@@ -48,6 +48,7 @@ int config_check_restart_policy(const json_t *value, struct error *err);
 int config_check_log_config(const json_t *value, struct error *err);
 int config_check_ulimits(const json_t *value, struct error *err);
 int config_check_mounts(const json_t *value, struct error *err);
+int config_check_tmpfs(const json_t *value, struct error *err);
 
 /* The bounds that a LogConfig (or NULL) means. Anything that is no bound counts as not said. */
 void config_decode_log(const json_t *log_config, uint64_t *ret_max_size, uint64_t *ret_max_file);

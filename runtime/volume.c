@@ -38,7 +38,7 @@ static int create_claimed(struct engine *engine, struct ticket *ticket, const ch
 int engine_create_volume(struct engine *engine, struct ticket *ticket, const char *name,
 			 struct error *err)
 {
-	int ret = config_check_name(name, err);
+	int ret = config_check_volume_name(name, err);
 
 	if (ret == 0)
 		ret = volumes_claim(engine->volumes, name, err);

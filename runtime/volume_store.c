@@ -302,7 +302,7 @@ static bool is_volume(int dir_fd, const char *name)
 {
 	struct stat st;
 
-	return (num_is_hex(name, 64) || config_check_name(name, NULL) == 0) &&
+	return (num_is_hex(name, 64) || config_check_volume_name(name, NULL) == 0) &&
 	       fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
