@@ -513,7 +513,7 @@ static void test_no_memory(void **state)
 {
 	static char lines[][300] = {
 		"run --name web -it -a stdin -e A=1 -l a=b -m 1g -v /a -v /b:/c -p 80:80 -h a.b a",
-		"run --tmpfs /t:x --ulimit core=1 --restart always --log-opt max-file=3 a sh -c x",
+		"run --tmpfs /t:ro --ulimit core=1 --restart always --log-opt max-file=3 a sh -c x",
 		"run --entrypoint x --mount target=/a --expose 5 --cpus 1 --cap-add ALL a",
 		"update -m 1g --restart no a b",
 		"ps -f a=b -f c=d --format x",
