@@ -12,6 +12,7 @@
 
 #include "base/num.h"
 #include "runtime/config_schema.h"
+#include "runtime/volume.h"
 
 #include <string.h>
 
@@ -149,7 +150,7 @@ static json_t *make_container(const struct container_view *view)
 	render_put(object, "Platform", json_string("linux"), &ok);
 	render_put(object, "HostConfig",
 		   make_config(json_object_get(view->effective, "HostConfig"), CONFIG_HOST), &ok);
-	render_put(object, "Mounts", json_array(), &ok);
+	render_put(object, "Mounts", container_view_make_mounts(view), &ok);
 	render_put(object, "Config", make_top_config(view), &ok);
 	render_put(object, "NetworkSettings", make_network(), &ok);
 	return ok ? steal_ptr(&object) : NULL;

@@ -91,6 +91,7 @@ static int open_engine(struct server *server, struct error *err)
 	struct engine_options options = { .root = server->fs.options->root,
 					  .log_opts = server->fs.options->log_opts,
 					  .run = server->fs.options->run,
+					  .mnt = server->fs.options->mnt,
 					  .registry = server->fs.options->registry,
 					  .instance = instance,
 					  .graph = server->fs.graph,

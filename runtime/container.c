@@ -39,6 +39,7 @@ void container_view_unref(struct container_view *view)
 		return;
 	json_decref(view->config);
 	json_decref(view->effective);
+	json_decref(view->mounts);
 	free(view);
 }
 
@@ -79,6 +80,7 @@ struct container_view *container_edit(struct container *c)
 	memcpy((char *)view + from, (const char *)c->view + from, sizeof(*view) - from);
 	json_incref(view->config);
 	json_incref(view->effective);
+	json_incref(view->mounts);
 	return view;
 }
 

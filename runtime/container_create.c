@@ -6,7 +6,7 @@
  * is in it. A create that an earlier engine began is recognised by its id and
  * not repeated, even if the container has come and gone since (--rm).
  */
-#include "runtime/engine_private.h"
+#include "runtime/volume_private.h"
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -100,7 +100,7 @@ static int fill(struct container *c, const char *name, const json_t *config, str
 	if (add_log_defaults(c->engine, view, err) < 0)
 		return err ? -err->code : -ENOMEM;
 	image_note(c, view);
-	return 0;
+	return volume_decide_new(c, view, err);
 }
 
 static int create(struct engine *engine, struct ticket *ticket, const char *noted_id,

@@ -5,7 +5,7 @@
  * the name is free); the upper directory is a reaper's. Who holds the directory
  * or the object goes on reading: a log to its end, the exit code of a wait.
  */
-#include "runtime/engine_private.h"
+#include "runtime/volume_private.h"
 
 #include "base/log.h"
 
@@ -25,7 +25,7 @@ static void mark_removed(struct container *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
-int remove_in_turn(struct container *c, struct error *err)
+int remove_in_turn(struct container *c, bool volumes, struct error *err)
 {
 	struct engine *engine = c->engine;
 	struct error late = ERROR_INIT;
@@ -33,7 +33,9 @@ int remove_in_turn(struct container *c, struct error *err)
 
 	exit_settle_old_shim(c, true, NULL);
 	store_copy_state(c);
-	ret = store_trash(c, err);
+	ret = volume_mark_removal(c, volumes, err);
+	if (ret == 0)
+		ret = store_trash(c, err);
 	if (ret < 0)
 		return ret;
 	mark_removed(c);
@@ -48,6 +50,7 @@ int remove_in_turn(struct container *c, struct error *err)
 	store_remove_run_dir(c);
 	removed_keep(c);
 	table_remove(&engine->table, c);
+	volume_remove_marked(c);
 	container_notify(c);
 	container_emit(c, "destroy", NULL, NULL);
 	engine_submit(c, empty_trash);
@@ -94,8 +97,8 @@ static int end_run(struct container *c, struct ticket *ticket, struct error *err
 }
 
 /* One attempt. *ret_again: with force, it was started between the kill and our turn. */
-static int try_remove(struct container *c, struct ticket *ticket, bool force, bool *ret_again,
-		      struct error *err)
+static int try_remove(struct container *c, struct ticket *ticket, bool force, bool volumes,
+		      bool *ret_again, struct error *err)
 {
 	struct turn turn;
 	int ret = force ? end_run(c, ticket, err) : 0;
@@ -112,7 +115,7 @@ static int try_remove(struct container *c, struct ticket *ticket, bool force, bo
 	else if (!force && look(c).busy)
 		ret = refuse_busy(c, err);
 	else
-		ret = remove_in_turn(c, err);
+		ret = remove_in_turn(c, volumes, err);
 	container_leave_turn(c, &turn);
 	return ret;
 }
@@ -123,8 +126,6 @@ int container_remove(struct container *c, struct ticket *ticket, bool force, boo
 	bool again = true;
 	int ret;
 
-	/* No container has an anonymous volume: a start with volumes is refused. */
-	(void)volumes;
 	if (ticket->resumed && container_is_removed(c))
 		return 0;
 	/* Who is told that there is none may use the name: one that is being removed is waited for. */
@@ -133,7 +134,7 @@ int container_remove(struct container *c, struct ticket *ticket, bool force, boo
 	if (ret == 0 && !force && look(c).busy)
 		ret = refuse_busy(c, err);
 	while (ret == 0 && again)
-		ret = try_remove(c, ticket, force, &again, err);
+		ret = try_remove(c, ticket, force, volumes, &again, err);
 	return ret;
 }
 
@@ -154,7 +155,7 @@ void remove_automatically(struct container *c)
 	ticket_init(&ticket, 0, false);
 	if (container_take_turn(c, &turn, &ticket, &err) == 0) {
 		if (!look(c).busy && view->run && !container_is_removed(c) &&
-		    remove_in_turn(c, &err) < 0)
+		    remove_in_turn(c, true, &err) < 0)
 			log_warn("container %s: %s", c->short_id, err.msg);
 		container_leave_turn(c, &turn);
 	}

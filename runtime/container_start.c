@@ -165,7 +165,7 @@ static void finish_without_program(struct container *c, struct ticket *ticket,
 	if (auto_remove)
 		ticket_note(ticket, "%s failed %d %.100s", c->id, cause->code, cause->msg);
 	start_finish_without_program(c, start_plan_get_effective(plan), run, cause);
-	if (auto_remove && remove_in_turn(c, &err) < 0)
+	if (auto_remove && remove_in_turn(c, true, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
 }
 

@@ -3,7 +3,7 @@
  * Validate, apply to the kernel, write, publish: a step that fails takes the
  * ones before it back, and nobody has seen anything.
  */
-#include "runtime/engine_private.h"
+#include "runtime/volume_private.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -138,6 +138,7 @@ static int update_in_turn(struct container *c, const json_t *patch, struct error
 	auto_json json_t *asked = NULL, *effective = NULL;
 	AUTO(image_unref) struct image *image = NULL;
 	bool live = container_view_is_live(view);
+	struct error late = ERROR_INIT;
 	int ret = container_check(c, false, err);
 
 	if (ret == 0)
@@ -160,6 +161,9 @@ static int update_in_turn(struct container *c, const json_t *patch, struct error
 	policy_reconsider(c);
 	if (live)
 		oom_watch(c);
+	/* What cannot be decided now (a container that is not there yet) the start tells. */
+	if (!live && volume_decide(c, effective, NULL, &late) < 0)
+		log_info("container %s: %s", c->short_id, late.msg);
 	container_emit(c, "update", NULL, NULL);
 	return 0;
 }

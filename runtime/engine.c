@@ -87,6 +87,7 @@ static struct engine *new_engine(const struct engine_options *options)
 	engine->root = strdup(options->root);
 	engine->run = strdup(options->run);
 	engine->log_opts = options->log_opts;
+	engine->mnt = options->mnt ? strdup(options->mnt) : NULL;
 	engine->graph = options->graph;
 	engine->events = options->events;
 	engine->on_change = options->on_change;
@@ -135,6 +136,7 @@ void engine_unref(struct engine *engine)
 	pthread_mutex_destroy(&engine->removed_lock);
 	free(engine->root);
 	free(engine->run);
+	free(engine->mnt);
 	free(engine);
 }
 
@@ -145,7 +147,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
 
 	if (!engine)
 		return error_set(err, ENOMEM, "no memory for the engine");
-	if (!engine->root || !engine->run)
+	if (!engine->root || !engine->run || (options->mnt && !engine->mnt))
 		failure = error_set(err, ENOMEM, "no memory for the engine");
 	if (failure == 0)
 		failure = read_boot_id(engine, err);

@@ -56,6 +56,7 @@ struct container_view {
 	uint64_t run;       /* number of the current or last run; 0: never ran */
 	json_t *config;     /* what was asked for (Config with "HostConfig" inside); read only */
 	json_t *effective; /* merged with the image's at the last start (or now if it never ran); read only */
+	json_t *mounts; /* what it mounts, of runtime/volume.h; NULL: not decided yet; read only */
 	char image_id[65]; /* resolved at the last start, else at create; "" if unknown */
 };
 struct container_view *container_view_ref(struct container_view *view);
@@ -65,6 +66,7 @@ DEFINE_AUTO(struct container_view *, container_view_unref);
 struct engine_options {
 	const char *root;     /* absolute, exists */
 	const char *run;      /* absolute, exists */
+	const char *mnt;      /* where it is mounted: not to be looked into; or NULL */
 	const char *registry; /* for reports */
 	char *const *
 		log_opts; /* bounds of logs, "K=V", checked, borrowed; NULL-terminated. A new container

@@ -63,7 +63,7 @@ int table_copy(struct table *table, struct container ***ret, size_t *ret_count);
 
 struct engine {
 	atomic_int refs; /* the opener's and each container's: of the memory, not of what works */
-	char *root, *run;
+	char *root, *run, *mnt;
 	int containers_fd, run_fd;
 	char *const *log_opts; /* borrowed */
 	struct graph *graph;   /* borrowed */
@@ -392,8 +392,8 @@ void pause_lift(struct container *c, uint64_t run);
 /* Of a run that was found going on: is it paused? was_paused: what state.json says. */
 void pause_recover(struct container *c, uint64_t run, bool was_paused);
 
-/* With the turn taken and not running. */
-int remove_in_turn(struct container *c, struct error *err);
+/* With the turn taken and not running. volumes: its anonymous ones too, unless others use them. */
+int remove_in_turn(struct container *c, bool volumes, struct error *err);
 /* What AutoRemove asks for, when no restart is under way. */
 void remove_automatically(struct container *c);
 
@@ -404,6 +404,8 @@ void remove_automatically(struct container *c);
 void removed_keep(struct container *c);
 /* A directory in the trash becomes such a container, or goes. */
 void removed_recover(struct engine *engine, const char *entry);
+/* Their anonymous volumes go, if the removal was to take them along. */
+void removed_finish_volumes(struct engine *engine);
 
 /* --- recover.c, monitor.c --------------------------------------------------- */
 

@@ -16,7 +16,7 @@
  * What belongs to no container (cgroups, RUN directories, mounts, leftovers of
  * creates and removals) goes.
  */
-#include "runtime/engine_private.h"
+#include "runtime/volume_private.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -110,7 +110,8 @@ static void load(struct container *c)
 		set_damaged(c, &err);
 		return;
 	}
-	if (load_meta(c, dir_fd, &err) < 0 || load_config(c, dir_fd, &err) < 0)
+	if (load_meta(c, dir_fd, &err) < 0 || load_config(c, dir_fd, &err) < 0 ||
+	    volume_load_list(c->view, dir_fd, &err) < 0)
 		set_damaged(c, &err);
 }
 
@@ -534,6 +535,8 @@ int recover_all(struct engine *engine, struct error *err)
 	}
 	if (ret < 0)
 		return ret;
+	/* Now that all who may use a volume are known. */
+	removed_finish_volumes(engine);
 	sweep_cgroups(engine);
 	sweep_run_dirs(engine);
 	if (rootfs_sweep(engine->rootfs, keep_rootfs, engine, &late) < 0)

@@ -7,7 +7,7 @@
  * is removed while it recovers, for referenced until it has been told that all
  * open files have found their containers again.
  */
-#include "runtime/engine_private.h"
+#include "runtime/volume_private.h"
 
 #include "base/num.h"
 
@@ -58,6 +58,13 @@ void removed_recover(struct engine *engine, const char *entry)
 		container_emit(c, "destroy", NULL, NULL);
 	removed_keep(c);
 	engine_submit(c, empty);
+}
+
+void removed_finish_volumes(struct engine *engine)
+{
+	/* While recovering nobody else adds or takes away. */
+	for (size_t i = 0; i < engine->removed_count; i++)
+		volume_remove_marked(engine->removed[i]);
 }
 
 struct container *engine_find_removed(struct engine *engine, uint64_t key)

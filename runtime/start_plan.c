@@ -10,7 +10,7 @@
  * A key of the configuration that this build cannot honour makes the start fail:
  * a container that runs without the volume it was given does harm quietly.
  */
-#include "runtime/engine_private.h"
+#include "runtime/volume_private.h"
 
 #include "base/log.h"
 #include "base/path.h"
@@ -37,7 +37,9 @@ struct start_plan {
 	struct container *container; /* borrowed: the starter holds the turn */
 	struct image *image;
 	json_t *effective;
-	struct config config; /* borrows from effective */
+	struct config config;               /* borrows from effective */
+	json_t *volumes;                    /* what it mounts besides */
+	struct volume_mounts volume_mounts; /* borrows from volumes */
 	uint64_t caps;
 	const struct sock_filter *seccomp;
 	size_t seccomp_count;
@@ -49,6 +51,7 @@ struct start_plan {
 	char **env;
 	const char **sysctls; /* names and values in turn */
 	struct launch_mount *mounts;
+	size_t mount_count;
 	struct launch_spec spec;
 };
 
@@ -73,14 +76,9 @@ static int refuse(const char *key, struct error *err)
 
 static int check_supported(const json_t *effective, struct error *err)
 {
-	static const char *const keys[] = { "Volumes", "VolumesFrom" };
-	static const char *const host_keys[] = { "Binds",        "Mounts", "Tmpfs",
-						 "PortBindings", "Links",  "PublishAllPorts" };
+	static const char *const host_keys[] = { "PortBindings", "Links", "PublishAllPorts" };
 	const json_t *host = json_object_get(effective, "HostConfig");
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (is_given(json_object_get(effective, keys[i])))
-			return refuse(keys[i], err);
 	for (size_t i = 0; i < sizeof(host_keys) / sizeof(host_keys[0]); i++)
 		if (is_given(json_object_get(host, host_keys[i])))
 			return refuse(host_keys[i], err);
@@ -145,9 +143,12 @@ static int look_up(struct start_plan *plan, struct error *err)
 		ret = check_supported(plan->effective, err);
 	if (ret == 0)
 		ret = check_network(plan->config.network_mode, err);
-	return ret == 0 ? start_decide_rights(plan->container->engine, &plan->config, &plan->caps,
-					      &plan->seccomp, &plan->seccomp_count, err)
-			: ret;
+	if (ret == 0)
+		ret = start_decide_rights(plan->container->engine, &plan->config, &plan->caps,
+					  &plan->seccomp, &plan->seccomp_count, err);
+	if (ret == 0)
+		ret = volume_decide(plan->container, plan->effective, &plan->volumes, err);
+	return ret;
 }
 
 int start_plan_new(struct container *c, struct start_plan **ret, struct error *err)
@@ -321,19 +322,42 @@ static int make_rootfs(struct start_plan *plan, struct error *err)
 	return user_resolve(fd, plan->config.user, &plan->user, err);
 }
 
+/* Is there something of the container's own in this place? Below its own /dev nothing of ours is
+ * made. */
+static bool is_replaced(const struct start_plan *plan, const char *target)
+{
+	return volume_find_mount(plan->volumes, target) ||
+	       (!strncmp(target, "/dev/", 5) && volume_find_mount(plan->volumes, "/dev"));
+}
+
+static void add_mount(struct start_plan *plan, const struct launch_mount *mount)
+{
+	if (!is_replaced(plan, mount->target))
+		plan->mounts[plan->mount_count++] = *mount;
+}
+
+/* Ours first, then the container's own by depth. Our files come last, on top of an /etc that is
+ * a volume. */
 static int make_mounts(struct start_plan *plan, struct error *err)
 {
-	size_t count = security_mount_count;
+	struct volume_mounts *own = &plan->volume_mounts;
+	int ret = volume_prepare(plan->container, plan->volumes, plan->rootfs_fd, own, err);
 
-	plan->mounts = calloc(count + FILE_COUNT, sizeof(struct launch_mount));
+	if (ret < 0)
+		return ret;
+	plan->mounts =
+		calloc(security_mount_count + own->count + FILE_COUNT, sizeof(struct launch_mount));
 	plan->env = config_build_env(&plan->config, plan->hostname, plan->user.home);
 	if (!plan->mounts || !plan->env)
 		return error_set(err, ENOMEM, "no memory for a launch plan");
-	memcpy(plan->mounts, security_mounts, count * sizeof(struct launch_mount));
+	for (size_t i = 0; i < security_mount_count; i++)
+		add_mount(plan, &security_mounts[i]);
+	for (size_t i = 0; i < own->count; i++)
+		plan->mounts[plan->mount_count++] = own->mounts[i];
 	for (int i = 0; i < FILE_COUNT; i++)
-		plan->mounts[count + (size_t)i] = (struct launch_mount){ .target = file_targets[i],
-									 .fd = plan->file_fds[i],
-									 .is_file = true };
+		add_mount(plan, &(struct launch_mount){ .target = file_targets[i],
+							.fd = plan->file_fds[i],
+							.is_file = true });
 	return 0;
 }
 
@@ -375,6 +399,14 @@ void start_fill_rights(struct launch_spec *spec, const struct config *config,
 	spec->rlimit_count = config->ulimit_count;
 }
 
+/* A /dev that is a directory of the host's, or a volume, has its nodes. */
+static bool has_own_dev(const struct start_plan *plan)
+{
+	const json_t *dev = volume_find_mount(plan->volumes, "/dev");
+
+	return !dev || !strcmp(json_get_str(dev, "Type", ""), "tmpfs");
+}
+
 static void fill_file_system(struct start_plan *plan, struct launch_spec *spec)
 {
 	spec->rootfs_fd = plan->rootfs_fd;
@@ -383,9 +415,9 @@ static void fill_file_system(struct start_plan *plan, struct launch_spec *spec)
 	spec->log_max_file = plan->config.log_max_file;
 	spec->run_dir_fd = plan->run_dir_fd;
 	spec->mounts = plan->mounts;
-	spec->mount_count = security_mount_count + FILE_COUNT;
+	spec->mount_count = plan->mount_count;
 	spec->devices = security_devices;
-	spec->device_count = security_device_count;
+	spec->device_count = has_own_dev(plan) ? security_device_count : 0;
 	if (!plan->config.privileged) {
 		spec->masked_paths = security_masked_paths;
 		spec->masked_count = security_masked_count;
@@ -472,6 +504,8 @@ void start_plan_free(struct start_plan *plan)
 	free(plan->env);
 	free(plan->sysctls);
 	free(plan->mounts);
+	volume_mounts_deinit(&plan->volume_mounts);
+	json_decref(plan->volumes);
 	image_unref(plan->image);
 	free(plan);
 }

@@ -10,7 +10,7 @@
  * start-up sweep removes, and never half a container. What state.json says and
  * who may write when is in the comments below; recover.c reads it all.
  */
-#include "runtime/engine_private.h"
+#include "runtime/volume_private.h"
 
 #include "base/log.h"
 #include "base/path.h"
@@ -97,6 +97,8 @@ static int fill_new(struct container *c, const char *entry, bool durable, struct
 	/* The descriptor stays good over the rename. */
 	atomic_store(&c->dir_fd, fd);
 	ret = json_replace_file(fd, "config.json", view->config, 0600, durable, err);
+	if (ret == 0)
+		ret = volume_write_list(fd, view->mounts, durable, err);
 	if (ret < 0)
 		return ret;
 	return write_meta(c, fd, NULL, durable, err);

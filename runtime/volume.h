@@ -42,6 +42,9 @@ int engine_list_volumes(struct engine *engine, struct volume_list *ret);
 /* Directory descriptor (O_RDONLY) of ROOT/volumes/NAME, the caller's; -ENOENT "no such volume: x". */
 int engine_open_volume(struct engine *engine, const char *name, struct error *err);
 
+/* Docker's Mounts of inspect: a new list, NULL when memory ran out. */
+json_t *container_view_make_mounts(const struct container_view *view);
+
 /* Remove what no container uses: anonymous volumes, and named ones too if all.
  *
  * dry_run  remove nothing, only tell

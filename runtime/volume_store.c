@@ -316,6 +316,8 @@ static int load(struct engine *engine, struct volumes *volumes, struct error *er
 
 		if (!strncmp(entry, TRASH_PREFIX, strlen(TRASH_PREFIX)))
 			sweep(engine, volumes, entry);
+		else if (volume_recover_fill(volumes->fd, entry))
+			continue;
 		else if (!is_volume(volumes->fd, entry))
 			log_warn("%s/volumes/%s is none of ours; left alone", engine->root, entry);
 		else if (insert(volumes, entry) < 0)

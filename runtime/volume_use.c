@@ -30,9 +30,20 @@ static bool is_asked_for(const json_t *config, const char *name)
 	return false;
 }
 
+static bool is_mounted(const json_t *mounts, const char *name)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(mounts, i, item)
+		if (!strcmp(json_get_str(item, "Name", ""), name))
+			return true;
+	return false;
+}
+
 bool volume_is_named_by(const struct container_view *view, const char *name)
 {
-	return is_asked_for(view->config, name);
+	return is_asked_for(view->config, name) || is_mounted(view->mounts, name);
 }
 
 bool volume_find_user(struct engine *engine, const char *name, const char *except_id,

@@ -24,11 +24,12 @@ static const struct {
 	{ "/proc/kcore", "core" },       { "pts/ptmx", "ptmx" },
 };
 
-/* True when the plan mounts something on /dev: only then it is ours to fill. */
+/* True when the plan makes a file system on /dev: only then it is ours to fill. */
 static bool has_dev(const struct plan *plan)
 {
 	for (uint32_t i = 0; i < plan->header->mounts.count; i++)
-		if (strcmp(plan_get_str(plan, plan->mounts[i].target), "/dev") == 0)
+		if (plan->mounts[i].fstype &&
+		    strcmp(plan_get_str(plan, plan->mounts[i].target), "/dev") == 0)
 			return true;
 	return false;
 }

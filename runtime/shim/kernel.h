@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #define KERNEL_MS_PRIVATE (1UL << 18)
+#define KERNEL_MS_SLAVE (1UL << 19)
+#define KERNEL_MS_SHARED (1UL << 20)
+#define KERNEL_PROC_MAGIC 0x9fa0
 #define KERNEL_MS_REC 16384UL
 #define KERNEL_MNT_DETACH 2
 #ifndef AT_RECURSIVE

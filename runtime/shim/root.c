@@ -11,6 +11,9 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define LINKS_MAX 40 /* as the kernel's own limit */
 
 /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC have the values of MOUNT_ATTR_*. */
 #define SAME_ATTRS 15UL
@@ -45,41 +48,101 @@ static int make_component(int parent_fd, const char *name, bool is_file)
 	return fd < 0 ? -1 : 0;
 }
 
-/* path is changed for the time of the call. */
-static int make_path(int root_fd, char *path, bool is_file)
+/* Open what is at path, whose last component is not there: make that, or learn of the
+ * dangling link that stands in its place. Missing parents are made on the way. path is
+ * changed for the time of the call. *ret_link is where the link's name begins, or 0. */
+static int make_path(int root_fd, char *path, bool is_file, size_t *ret_link, size_t *ret_rest)
 {
 	int parent = kernel_open_in(root_fd, "/", O_PATH | O_DIRECTORY, 0);
 	char *name = path + strspn(path, "/");
+	*ret_link = 0;
 	while (*name && parent >= 0) {
 		char *end = strchrnul(name, '/');
 		char *next = end + strspn(end, "/");
 		bool last = *next == '\0';
+		char kept = *end;
 		*end = '\0';
 		int fd = kernel_open_in(root_fd, path, O_PATH | (last ? 0 : O_DIRECTORY), 0);
-		if (fd < 0 && errno == ENOENT && make_component(parent, name, last && is_file) == 0)
-			fd = kernel_open_in(root_fd, path, O_PATH, 0);
+		if (fd < 0 && errno == ENOENT) {
+			if (make_component(parent, name, last && is_file) == 0)
+				fd = kernel_open_in(root_fd, path, O_PATH, 0);
+			else if (errno == EEXIST)
+				*ret_link = (size_t)(name - path);
+		}
 		int code = errno;
 		close(parent);
 		errno = code;
 		parent = fd;
-		if (!last)
-			*end = '/';
+		*end = kept;
+		*ret_rest = (size_t)(end - path);
 		name = next;
 	}
 	return parent < 0 ? -errno : parent;
 }
 
+/* Put the target of the dangling link at [link, rest) of path in its place. */
+static int expand_link(int root_fd, char *path, size_t link, size_t rest)
+{
+	char target[PATH_MAX];
+	char tail[PATH_MAX];
+	size_t tail_len = strlen(path + rest);
+	memcpy(tail, path + rest, tail_len + 1);
+	path[rest] = '\0';
+	int fd = kernel_open_in(root_fd, path, O_PATH | O_NOFOLLOW, 0);
+	ssize_t len = fd < 0 ? -1 : readlinkat(fd, "", target, sizeof(target));
+	int code = errno;
+	close(fd);
+	if (len < 0)
+		return -code;
+	size_t at = target[0] == '/' ? 0 : link;
+	if (at + (size_t)len + tail_len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(path + at, target, (size_t)len);
+	memcpy(path + at + (size_t)len, tail, tail_len + 1);
+	return 0;
+}
+
 int root_open_made(int root_fd, const char *path, bool is_file)
 {
 	char copy[PATH_MAX];
-	size_t len = strlen(path);
+	size_t len = strlen(path), link = 0, rest = 0;
 	int fd = kernel_open_in(root_fd, path, O_PATH, 0);
 	if (fd >= 0 || errno != ENOENT)
 		return fd < 0 ? -errno : fd;
 	if (len >= sizeof(copy))
 		return -ENAMETOOLONG;
 	memcpy(copy, path, len + 1);
-	return make_path(root_fd, copy, is_file);
+	for (int links = 0; links < LINKS_MAX; links++) {
+		fd = make_path(root_fd, copy, is_file, &link, &rest);
+		if (fd >= 0 || link == 0)
+			return fd;
+		int r = expand_link(root_fd, copy, link, rest);
+		if (r < 0)
+			return r;
+	}
+	return -ELOOP;
+}
+
+/* Private unless asked otherwise: what is mounted in a shared one appears on the
+ * host. A clone of a shared mount is shared as it comes. */
+static int set_propagation(const struct plan_mount *mount)
+{
+	if (mount->flags & KERNEL_MS_SHARED)
+		return 0;
+	return kernel_mount_setattr(mount->fd, "", AT_EMPTY_PATH | AT_RECURSIVE, 0,
+				    mount->flags & KERNEL_MS_SLAVE ? KERNEL_MS_SLAVE
+								   : KERNEL_MS_PRIVATE);
+}
+
+/* A link in an image can lead any mount into /proc, where it would hide what is
+ * looked at for security, and our masks with it. */
+static int refuse_proc(int target_fd, const char *target, struct error *err)
+{
+	struct statfs st;
+	if (fstatfs(target_fd, &st) == 0 && st.f_type == KERNEL_PROC_MAGIC)
+		return error_set(err, EINVAL, "'%s' leads into /proc, where nothing can be mounted",
+				 target);
+	return 0;
 }
 
 static int mount_one(const struct plan *plan, const struct plan_mount *mount, int target_fd)
@@ -92,12 +155,10 @@ static int mount_one(const struct plan *plan, const struct plan_mount *mount, in
 		return kernel_mount(source ? source : fstype, ".", fstype, mount->flags,
 				    plan_get_str(plan, mount->data));
 	}
-	/* Private first: a mount made below a shared one would appear on the host. */
-	if (kernel_mount_setattr(mount->fd, "",
+	if (set_propagation(mount) < 0 ||
+	    kernel_mount_setattr(mount->fd, "",
 				 AT_EMPTY_PATH | (mount->flags & KERNEL_MS_REC ? AT_RECURSIVE : 0),
-				 mount->flags & SAME_ATTRS, 0) < 0 ||
-	    kernel_mount_setattr(mount->fd, "", AT_EMPTY_PATH | AT_RECURSIVE, 0,
-				 KERNEL_MS_PRIVATE) < 0)
+				 mount->flags & SAME_ATTRS, 0) < 0)
 		return -1;
 	return kernel_attach(mount->fd, target_fd);
 }
@@ -111,6 +172,8 @@ int root_mount_all(const struct sandbox *box, struct error *err)
 		int fd = root_open_made(box->root_fd, target, mount->is_file != 0);
 		if (fd < 0)
 			return error_set_sys(err, -fd, "cannot make the mount point '%s'", target);
+		if (refuse_proc(fd, target, err) < 0)
+			return -EINVAL;
 		if (mount_one(plan, mount, fd) < 0)
 			return error_set_sys(err, errno, "cannot mount '%s'", target);
 		close(fd);

@@ -155,9 +155,9 @@ static void test_failed_starts_change_nothing(void **state)
 	expect_start_fails(*state, "{\"Image\":\"nope\",\"Cmd\":[\"true\"]}", ENOENT,
 			   "no such image: nope");
 	expect_start_fails(*state, "{}", EINVAL, "no command specified");
-	expect_start_fails(*state, "{\"Cmd\":[\"true\"],\"HostConfig\":{\"Tmpfs\":{\"/x\":\"\"}}}",
+	expect_start_fails(*state, "{\"Cmd\":[\"true\"],\"HostConfig\":{\"Links\":[\"a:b\"]}}",
 			   ENOTSUP,
-			   "Tmpfs is not supported by this version; remove it from config");
+			   "Links is not supported by this version; remove it from config");
 	expect_start_fails(*state, "{\"Cmd\":[\"true\"],\"User\":\"nobody\"}", EINVAL,
 			   "no user 'nobody' in the container's /etc/passwd");
 }
