@@ -240,41 +240,85 @@ int command_take_restart_policy(void *target, const struct option_spec *spec, co
 
 /* --- mounts --------------------------------------------------------------- */
 
-/* One "key=value" or "key" of --mount. */
-static int take_mount_field(json_t *mount, char *field, struct error *err)
+struct mount_field {
+	const char *name;
+	const char *options; /* the member of the mount that holds it, or NULL */
+	const char *member;
+	enum { FIELD_TEXT, FIELD_BOOL, FIELD_SIZE, FIELD_MODE } kind;
+};
+
+static const struct mount_field mount_fields[] = {
+	{ "type", NULL, "Type", FIELD_TEXT },
+	{ "source", NULL, "Source", FIELD_TEXT },
+	{ "src", NULL, "Source", FIELD_TEXT },
+	{ "target", NULL, "Target", FIELD_TEXT },
+	{ "destination", NULL, "Target", FIELD_TEXT },
+	{ "dst", NULL, "Target", FIELD_TEXT },
+	{ "readonly", NULL, "ReadOnly", FIELD_BOOL },
+	{ "ro", NULL, "ReadOnly", FIELD_BOOL },
+	{ "bind-propagation", "BindOptions", "Propagation", FIELD_TEXT },
+	{ "volume-nocopy", "VolumeOptions", "NoCopy", FIELD_BOOL },
+	{ "tmpfs-size", "TmpfsOptions", "SizeBytes", FIELD_SIZE },
+	{ "tmpfs-mode", "TmpfsOptions", "Mode", FIELD_MODE },
+};
+
+/* text NULL: a word without a value, which only a yes or no can be. */
+static int make_field(const struct mount_field *field, const char *text, json_t **ret,
+		      struct error *err)
 {
-	static const struct {
-		const char *name, *member;
-	} known[] = {
-		{ "type", "Type" },          { "source", "Source" },
-		{ "src", "Source" },         { "target", "Target" },
-		{ "destination", "Target" }, { "dst", "Target" },
-		{ "readonly", NULL },        { "ro", NULL },
-	};
-	char *text = strchr(field, '=');
+	uint64_t number;
+
+	if (field->kind == FIELD_BOOL) {
+		if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+			return error_set(err, EINVAL, "field '%s' is true or false", field->name);
+		*ret = json_boolean(!text || strcmp(text, "true") == 0);
+		return 0;
+	}
+	if (!text)
+		return error_set(err, EINVAL, "field '%s' needs a value", field->name);
+	if (field->kind == FIELD_TEXT)
+		return command_make_text(text, ret, err);
+	if ((field->kind == FIELD_SIZE ? num_parse_size(text, &number)
+				       : num_parse_base(text, 8, 07777, &number)) < 0 ||
+	    number > INT64_MAX)
+		return error_set(err, EINVAL, "field '%s': '%s' is not a %s", field->name, text,
+				 field->kind == FIELD_SIZE ? "size" : "mode");
+	*ret = json_integer((json_int_t)number);
+	return 0;
+}
+
+static int put_field(json_t *mount, const struct mount_field *field, json_t *value,
+		     struct error *err)
+{
+	json_t *place = field->options ? json_object_get(mount, field->options) : mount;
+
+	if (!place) {
+		place = json_object();
+		if (json_object_set_new(mount, field->options, place) < 0)
+			place = NULL;
+	}
+	if (json_object_set_new(place, field->member, value) < 0)
+		return error_set_sys(err, ENOMEM, "cannot take '%s'", field->name);
+	return 0;
+}
+
+/* One "key=value" or "key" of --mount. */
+static int take_mount_field(json_t *mount, char *word, struct error *err)
+{
+	char *text = strchr(word, '=');
 	json_t *value = NULL;
 	size_t i = 0;
-	int ret = 0;
+	int ret;
 
 	if (text)
 		*text++ = '\0';
-	while (i < sizeof(known) / sizeof(known[0]) && strcmp(known[i].name, field) != 0)
+	while (i < sizeof(mount_fields) / sizeof(mount_fields[0]) &&
+	       strcmp(mount_fields[i].name, word) != 0)
 		i++;
-	if (i == sizeof(known) / sizeof(known[0]))
-		return error_set(err, EINVAL, "unknown field '%s'", field);
-	if (known[i].member && !text)
-		return error_set(err, EINVAL, "field '%s' needs a value", field);
-	if (known[i].member)
-		ret = command_make_text(text, &value, err);
-	else if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-		return error_set(err, EINVAL, "field '%s' is true or false", field);
-	else
-		value = json_boolean(!text || strcmp(text, "true") == 0);
-	if (ret < 0)
-		return ret;
-	if (json_object_set_new(mount, known[i].member ? known[i].member : "ReadOnly", value) < 0)
-		return error_set_sys(err, ENOMEM, "cannot take '%s'", field);
-	return 0;
+	if (i == sizeof(mount_fields) / sizeof(mount_fields[0]))
+		return error_set(err, EINVAL, "unknown field '%s'", word);
+	ret = make_field(&mount_fields[i], text, &value, err);
+	return ret < 0 ? ret : put_field(mount, &mount_fields[i], value, err);
 }
 
 int command_take_mount(void *target, const struct option_spec *spec, const char *value,

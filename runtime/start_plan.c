@@ -336,6 +336,20 @@ static void add_mount(struct start_plan *plan, const struct launch_mount *mount)
 		plan->mounts[plan->mount_count++] = *mount;
 }
 
+/* Our files are mounted last, and must not come to the host either. */
+static int check_shared(const struct start_plan *plan, struct error *err)
+{
+	for (size_t i = 0; i < plan->volume_mounts.count; i++) {
+		const struct launch_mount *mount = &plan->volume_mounts.mounts[i];
+
+		if (mount->flags & MS_SHARED && !mount->fstype && !strcmp(mount->target, "/etc"))
+			return error_set(err, EINVAL,
+					 "/etc cannot be shared with the host: hosts, hostname and "
+					 "resolv.conf are mounted in it");
+	}
+	return 0;
+}
+
 /* Ours first, then the container's own by depth. Our files come last, on top of an /etc that is
  * a volume. */
 static int make_mounts(struct start_plan *plan, struct error *err)
@@ -343,6 +357,8 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 	struct volume_mounts *own = &plan->volume_mounts;
 	int ret = volume_prepare(plan->container, plan->volumes, plan->rootfs_fd, own, err);
 
+	if (ret == 0)
+		ret = check_shared(plan, err);
 	if (ret < 0)
 		return ret;
 	plan->mounts =

@@ -95,7 +95,7 @@ static int open_behind(const struct walk *walk, char **rest)
 	const char *name = kind ? next_name(rest) : NULL;
 	const char *file;
 
-	if (name && !strcmp(kind, "volumes"))
+	if (name && !strcmp(kind, "volumes") && strcmp(name, "..") != 0)
 		return engine_open_volume(walk->self->engine, name, walk->err);
 	file = name && !strcmp(kind, "containers") ? next_name(rest) : NULL;
 	if (file && !strcmp(file, "rootfs"))

@@ -136,12 +136,17 @@ static int set_propagation(const struct plan_mount *mount)
 
 /* A link in an image can lead any mount into /proc, where it would hide what is
  * looked at for security, and our masks with it. */
-static int refuse_proc(int target_fd, const char *target, struct error *err)
+static int check_target(int target_fd, const char *target, bool is_file, struct error *err)
 {
-	struct statfs st;
-	if (fstatfs(target_fd, &st) == 0 && st.f_type == KERNEL_PROC_MAGIC)
+	struct statfs fs;
+	struct stat st;
+	if (fstatfs(target_fd, &fs) == 0 && fs.f_type == KERNEL_PROC_MAGIC)
 		return error_set(err, EINVAL, "'%s' leads into /proc, where nothing can be mounted",
 				 target);
+	if (fstat(target_fd, &st) == 0 && S_ISDIR(st.st_mode) == is_file)
+		return error_set(err, ENOTDIR, "cannot mount a %s on '%s', which is a %s",
+				 is_file ? "file" : "directory", target,
+				 is_file ? "directory" : "file");
 	return 0;
 }
 
@@ -172,8 +177,9 @@ int root_mount_all(const struct sandbox *box, struct error *err)
 		int fd = root_open_made(box->root_fd, target, mount->is_file != 0);
 		if (fd < 0)
 			return error_set_sys(err, -fd, "cannot make the mount point '%s'", target);
-		if (refuse_proc(fd, target, err) < 0)
-			return -EINVAL;
+		int r = check_target(fd, target, mount->is_file != 0, err);
+		if (r < 0)
+			return r;
 		if (mount_one(plan, mount, fd) < 0)
 			return error_set_sys(err, errno, "cannot mount '%s'", target);
 		close(fd);
