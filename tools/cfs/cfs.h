@@ -205,6 +205,15 @@ void session_start(const struct session *session);
 /* End the program unless stdin can be the terminal that is wanted. */
 void session_check_terminal(bool tty, bool with_stdin, int exit_code);
 
+/* ---- tree.c: copies; what fails ends the program ---- */
+
+/* Copy what is called from in from_fd as to_fd's to. name: what it is in sentences.
+ * keep_owner: else it becomes ours. */
+void tree_copy(int from_fd, const char *from, int to_fd, const char *to, const char *name,
+	       bool keep_owner);
+/* All that is in from_fd, which is closed. */
+void tree_copy_members(int from_fd, int to_fd, const char *name, bool keep_owner);
+
 /* ---- commands; each returns the exit code ---- */
 
 /* argv[0] is the command's name, ours or the mount's. */
@@ -216,6 +225,9 @@ int command_create(int argc, char **argv);
 int command_start(int argc, char **argv);
 int command_exec(int argc, char **argv);
 int command_attach(int argc, char **argv);
+int command_cp(int argc, char **argv);
+int command_export(int argc, char **argv);
+int command_stats(int argc, char **argv);
 int command_logs(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_import(int argc, char **argv);

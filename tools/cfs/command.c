@@ -64,11 +64,29 @@ static const struct command commands[] = {
 	  "usage: cfs attach [--no-stdin] [--sig-proxy=false] NAME\n"
 	  "Pass the streams of a running container from now on, and exit as it exits.\n" },
 	{ "logs", command_logs,
-	  "usage: cfs logs [-f] [--tail N] NAME\n"
-	  "Print the output of a container; with -f go on until it ends.\n" },
+	  "usage: cfs logs [OPTION...] NAME\n"
+	  "Print the output of a container, each stream to its own.\n"
+	  "  -f, --follow             go on until it ends\n"
+	  "      --since TIME         what is as new, 2026-01-31T15:04:05Z or 10m ago\n"
+	  "  -n, --tail N             the last N lines (all)\n"
+	  "  -t, --timestamps         before each line\n"
+	  "      --until TIME         what is as old\n" },
+	{ "cp", command_cp,
+	  "usage: cfs cp [-aL] NAME:PATH PATH|-\n"
+	  "       cfs cp [-aL] PATH|- NAME:PATH\n"
+	  "Copy files from or to a container; - is a tar stream.\n"
+	  "  -a, --archive            keep owners\n"
+	  "  -L, --follow-link        copy what a link leads to\n" },
+	{ "export", command_export,
+	  "usage: cfs export [-o FILE] NAME\n"
+	  "Write a container's root file system as a tar stream.\n" },
+	{ "stats", command_stats,
+	  "usage: cfs stats [--no-stream] [NAME...]\n"
+	  "Show what containers use, on a terminal each second.\n" },
 	{ "events", command_events,
-	  "usage: cfs events\n"
-	  "Print a line of JSON for each event from now on.\n" },
+	  "usage: cfs events [-f KEY=VALUE]... [--until TIME]\n"
+	  "Print a line of JSON for each event from now on.\n"
+	  "  -f, --filter KEY=VALUE   key: type, event, container, image, label\n" },
 	{ "import", command_import,
 	  "usage: cfs import FILE|- NAME\n"
 	  "Make an image of a root file system's or an image's archive.\n" },
@@ -140,7 +158,8 @@ void command_print_usage(FILE *out)
 	fputs("usage: cfs COMMAND [ARGUMENT...]\n"
 	      "Containers of the containerfs mount that $CONTAINERFS names, else of the first one\n"
 	      "in the mount table.\n\n"
-	      "  run create start attach logs events import help: 'cfs COMMAND --help' says more.\n"
+	      "  attach cp create events exec export import logs run start stats help: 'cfs "
+	      "COMMAND --help' says more.\n"
 	      "  Every other word is a command of the mount.\n",
 	      out);
 }
