@@ -44,7 +44,12 @@ static int open_in(const struct side *side, const char *path, int flags)
 	};
 	int dir_fd = side->root_fd < 0 ? AT_FDCWD : side->root_fd;
 
-	return (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+	/* A ".." while anything is renamed anywhere is to be tried again. Source: openat2(2). */
+	for (;;) {
+		int fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			return fd;
+	}
 }
 
 static int open_root(int mnt_fd, const char *name)

@@ -1,0 +1,181 @@
+# The words of create, run and update: what each makes of the configuration, and what is refused.
+
+load lib
+
+setup_file() {
+	sandbox_start
+	import_demo
+}
+
+setup() {
+	look_before
+	OUT=$BATS_TEST_TMPDIR
+}
+
+teardown() {
+	look_after
+}
+
+teardown_file() {
+	sandbox_end
+}
+
+# expect_config NAME EXPRESSION: Python, with c for the config and h for its HostConfig.
+expect_config() {
+	python3 -c 'import json, sys
+c = json.load(open(sys.argv[1]))
+h = c.get("HostConfig", {})
+for line in sys.argv[2].strip().splitlines():
+    if not eval(line):
+        sys.exit(f"not so: {line.strip()}\nin: {json.dumps(c, indent=1)}")' \
+		"$MNT/containers/$1/config" "$2"
+}
+
+@test "every option sets its key" {
+	ctl "create --name web -a stdin -i -t -e A=1 --env B='x y' -e C= -u 1:2 -w /tmp \
+		-h host.dom.ain -m 64m --memory-swap 1g --cpus 1.5 -c 512 --pids-limit 99 -v /anon \
+		-v /etc:/host:ro --tmpfs /t:size=1m --mount type=tmpfs,dst=/m -l a=b --label c \
+		--privileged=false --cap-add NET_ADMIN --cap-drop all --security-opt no-new-privileges \
+		--read-only --ulimit nofile=10:20 --ulimit core=-1 --sysctl net.ipv4.ip_forward=1 \
+		--init --stop-signal INT --stop-timeout 3 --restart on-failure:5 --log-opt max-size=1m \
+		--log-opt max-file=2 --entrypoint /bin/sh --expose 80 --expose 90-91/udp \
+		-p 127.0.0.1:8080:80 -p 53/udp -P --dns 1.1.1.1 --dns-search dom --network none \
+		--add-host db:10.0.0.1 $IMAGE -c true" >/dev/null
+	expect_config web '
+		c["OpenStdin"] and c["Tty"] and c["StdinOnce"] and c["AttachStdin"]
+		c["Env"] == ["A=1", "B=x y", "C="] and c["User"] == "1:2" and c["WorkingDir"] == "/tmp"
+		c["Hostname"] == "host" and c["Domainname"] == "dom.ain"
+		c["Memory"] == 64 << 20 and c["MemorySwap"] == 1 << 30 and c["CpuShares"] == 512
+		h["NanoCpus"] == 1500000000 and h["PidsLimit"] == 99
+		c["Volumes"] == {"/anon": {}} and h["Binds"] == ["/etc:/host:ro"]
+		h["Tmpfs"] == {"/t": "size=1m"} and h["Mounts"][0]["Target"] == "/m"
+		c["Labels"] == {"a": "b", "c": ""} and not h.get("Privileged")
+		h["CapAdd"] == ["NET_ADMIN"] and h["CapDrop"] == ["all"]
+		h["SecurityOpt"] == ["no-new-privileges"] and h["ReadonlyRootfs"] and h["Init"]
+		h["Ulimits"][0] == {"Name": "nofile", "Soft": 10, "Hard": 20}
+		h["Ulimits"][1] == {"Name": "core", "Soft": -1, "Hard": -1}
+		h["Sysctls"] == {"net.ipv4.ip_forward": "1"}
+		c["StopSignal"] == "INT" and c["StopTimeout"] == 3
+		h["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 5}
+		h["LogConfig"]["Config"] == {"max-size": "1m", "max-file": "2"}
+		c["Entrypoint"] == ["/bin/sh"] and c["Cmd"] == ["-c", "true"]
+		sorted(c["ExposedPorts"]) == ["53/udp", "80/tcp", "90/udp", "91/udp"]
+		h["PortBindings"]["80/tcp"] == [{"HostIp": "127.0.0.1", "HostPort": "8080"}]
+		h["PortBindings"]["53/udp"] == [{"HostIp": "", "HostPort": ""}] and h["PublishAllPorts"]
+		c["Dns"] == ["1.1.1.1"] and h["DnsSearch"] == ["dom"]
+		h["NetworkMode"] == "none" and h["ExtraHosts"] == ["db:10.0.0.1"]'
+}
+
+@test "sizes in k m g b, flags in Docker's words, letters joined" {
+	local size
+	for size in 1048576 1048576b 1024k 1024K 1m 1M 1mb; do
+		ctl "create --name web -m $size $IMAGE" >/dev/null || fail "refused: $size"
+		expect_config web 'c["Memory"] == 1 << 20'
+		ctl 'rm web'
+	done
+	ctl "create --name web -it -m1g --init=1 --read-only=F --tty=TRUE $IMAGE" >/dev/null
+	expect_config web '
+		c["Tty"] and c["OpenStdin"] and c["Memory"] == 1 << 30
+		h["Init"] and not h.get("ReadonlyRootfs")'
+	ctl 'update -m 2g --cpus .5 --restart always web'
+	expect_config web 'c["Memory"] == 2 << 30 and h["NanoCpus"] == 500000000 and h["RestartPolicy"]["Name"] == "always"'
+}
+
+@test "TestParseRunAttach: which streams, and what excludes what" {
+	ctl "create --name web -a STDOUT -a stderr $IMAGE" >/dev/null
+	expect_config web 'c["AttachStdout"] and c["AttachStderr"] and not c.get("StdinOnce")'
+	expect_refusal EINVAL "run: -a and -d cannot be used together" "run -a stdout -d $IMAGE"
+	expect_refusal EINVAL "run: AutoRemove and RestartPolicy 'always' cannot be used together" \
+		"run --rm --restart always $IMAGE"
+	expect_refusal EINVAL "create: -a: 'stdlog' is not stdin, stdout or stderr" "create -a stdlog $IMAGE"
+}
+
+@test "what is refused, and why" {
+	local command sentence
+	while IFS='|' read -r command sentence; do
+		expect_refusal EINVAL "create: $sentence" "create $command $IMAGE"
+	done <<'END'
+-m 5|Memory: minimum memory limit allowed is 512k (524288 bytes), not 5
+-m five|-m: 'five' is not a size like 512m
+--cpus x|--cpus: 'x' is not a number of CPUs like 1.5
+--memory-swap 1g|MemorySwap needs Memory to be set too
+-e NAME|-e: 'NAME' has no value, and there is no environment to take it from; write NAME=VALUE
+--init=maybe|option '--init=maybe' is true or false
+--shm-size 1m|unknown option '--shm-size'
+--nam web|unknown option '--nam'
+--sysctl x|--sysctl: 'x' is not NAME=VALUE
+--log-opt colour=red|--log-opt: unknown option 'colour'; max-size or max-file
+--ulimit nofile|--ulimit: 'nofile' is not NAME=SOFT[:HARD]
+--pull sometimes|--pull: 'sometimes' is not never, missing or always
+END
+	expect_refusal ENOTSUP \
+		"create: --cidfile: '/tmp/x' is not written from a control file; its reply is the id" \
+		"create --cidfile /tmp/x $IMAGE"
+}
+
+@test "TestRunHostname, TestRunWorkdir, TestEnv: seen from inside" {
+	expect_equal "$(cfs run --rm -h foo.bar "$IMAGE" sh -c 'hostname; domainname 2>/dev/null || cat /proc/sys/kernel/domainname')" \
+		$'foo\nbar'
+	expect_equal "$(cfs run --rm -w /foo/bar "$IMAGE" pwd)" /foo/bar
+	expect_equal "$(env TRUE=yes cfs run --rm -h foobar -e FALSE=true -e TRUE -e TRICKY=$'tri\ncky\n' \
+		"$IMAGE" env | sort)" "$(sort <<'END'
+FALSE=true
+HOME=/root
+HOSTNAME=foobar
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+TRICKY=tri
+TRUE=yes
+cky
+
+END
+)"
+	expect_equal "$(cfs run --rm -t "$IMAGE" sh -c 'echo $TERM')" $'xterm\r'
+	printf 'A=1\n# no\nB\n' >"$OUT/env"
+	printf 'x=y\nz\n' >"$OUT/labels"
+	B=two cfs create --name web --env-file "$OUT/env" -e A=2 --label-file "$OUT/labels" "$IMAGE" >/dev/null
+	expect_config web '
+		c["Env"] == ["A=1", "B=two", "A=2"] or c["Env"] == ["A=2", "B=two"] or c["Env"] == ["B=two", "A=2"]
+		c["Labels"] == {"x": "y", "z": ""}'
+}
+
+@test "TestRunCidFile" {
+	local id
+	cfs run --cidfile "$OUT/cid" --name web "$IMAGE" true
+	id=$(cat "$OUT/cid")
+	expect_equal "$(stat -c %s "$OUT/cid") $id" "64 $(field "$MNT/containers/web/status" Id)"
+	cfs rm web
+	expect_failure cfs create --cidfile "$OUT/new" --nmae x "$IMAGE" 2>/dev/null
+	[ ! -e "$OUT/new" ]
+	expect_failure cfs create --cidfile "$OUT/new" -m 1 "$IMAGE" 2>/dev/null
+	[ ! -e "$OUT/new" ]
+}
+
+@test "TestRunAttachStdin, TestAttachDisconnect: input's end, and readers that go" {
+	cfs run -i -a stdin --name web "$IMAGE" sh -c 'echo hello; cat' <<<'hi there' >"$OUT/out"
+	expect_equal "$(cat "$OUT/out")" ''
+	expect_equal "$(wait_exit web)" 0
+	expect_equal "$(cat "$MNT/containers/web/logs")" $'hello\nhi there'
+	OPTIONS='-i' run_container keep cat
+	cfs attach keep <&- >"$OUT/out" 2>&1 3>&- &
+	local pid=$!
+	eventually test -e "/proc/$pid"
+	kill -KILL "$pid"
+	wait "$pid" || :
+	expect_equal "$(field "$MNT/containers/keep/status" State)" running
+	expect_match "$(cfs attach web 2>&1)" "container 'web' is not running; start it first"
+	# Any number of readers, each from where it came.
+	local i pids=()
+	for i in 1 2 3; do
+		cat "$MNT/containers/keep/attach" >"$OUT/read$i" 3>&- &
+		pids+=("$!")
+	done
+	for i in "${pids[@]}"; do
+		wait_blocked is_reading "$i"
+	done
+	echo hello >"$MNT/containers/keep/stdin"
+	ctl_of keep closestdin
+	wait "${pids[@]}"
+	for i in 1 2 3; do
+		expect_equal "$(cat "$OUT/read$i")" hello
+	done
+}
