@@ -54,6 +54,16 @@ void policy_arm(struct container *c)
 		monitor_set_deadline(c->engine->monitor, c->key, run, due_ns);
 }
 
+static bool is_given_up(struct container *c)
+{
+	bool given_up;
+
+	pthread_mutex_lock(&c->lock);
+	given_up = c->view->state == CONTAINER_RESTARTING && c->stopped_by_user;
+	pthread_mutex_unlock(&c->lock);
+	return given_up;
+}
+
 void policy_arm_all(struct engine *engine)
 {
 	struct container **all;
@@ -64,6 +74,9 @@ void policy_arm_all(struct engine *engine)
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
+		/* Somebody ended it, and the engine died before it was done. */
+		if (is_given_up(all[i]))
+			policy_cancel(all[i]);
 		policy_arm(all[i]);
 		container_unref(all[i]);
 	}

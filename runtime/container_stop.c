@@ -185,11 +185,13 @@ static int find_run(struct container *c, struct ticket *ticket, bool settle, uin
 	return ret < 0 ? error_set(err, EINTR, "interrupted before it began") : 0;
 }
 
-/* So that the next engine, which finds nothing to end, knows that it was done. */
+/* So that the next engine, which finds nothing to end, knows that it was done. The mark first: else it
+ * might launch before it hears of the command. */
 static void note_last_run(struct container *c, struct ticket *ticket)
 {
 	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
 
+	policy_note_end(c);
 	ticket_note_run(ticket, c, view->run);
 }
 

@@ -130,6 +130,19 @@ runs_of() {
 	expect_equal "$(status_of ends Restarts)" 1
 }
 
+@test "an engine that is killed while a stop ends the pause leaves it ended" {
+	local i
+	run_policy web always 'exit 9'
+	for i in 1 2 3 4; do
+		wait_state web restarting
+		ctl "$([ $((i % 2)) = 0 ] && echo kill || echo stop) web" >/dev/null &
+		kill_engine
+		wait "$!"
+		expect_equal "$(status_of web State)" exited
+		ctl 'start web' >/dev/null
+	done
+}
+
 @test "a missing program counts as a failed run" {
 	run_policy web on-failure:3 'mv /bin/sh /bin/gone; exit 9'
 	bounded cat "$MNT/containers/web/follow" >/dev/null

@@ -329,7 +329,7 @@ static inline struct container *create(struct fixture *f, const char *name, cons
 	return c;
 }
 
-enum verb { START, STOP, STOP_NOW, KILL, RESTART, REMOVE, REMOVE_FORCED };
+enum verb { START, STOP, STOP_NOW, KILL, RESTART, PAUSE, UNPAUSE, REMOVE, REMOVE_FORCED };
 
 static inline int act(struct container *c, enum verb verb, struct error *err)
 {
@@ -347,6 +347,10 @@ static inline int act(struct container *c, enum verb verb, struct error *err)
 		ret = container_kill(c, &ticket, SIGKILL, err);
 	else if (verb == RESTART)
 		ret = container_restart(c, &ticket, 0, err);
+	else if (verb == PAUSE)
+		ret = container_pause(c, &ticket, err);
+	else if (verb == UNPAUSE)
+		ret = container_unpause(c, &ticket, err);
 	else
 		ret = container_remove(c, &ticket, verb == REMOVE_FORCED, false, err);
 	ticket_deinit(&ticket);

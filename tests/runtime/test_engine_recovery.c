@@ -110,10 +110,14 @@ static void child_stops(struct fixture *f)
 
 static void make_trouble(struct fixture *f, unsigned *seed)
 {
-	auto_json json_t *config =
-		make_config(rand_r(seed) % 2 ? SLEEP
-					     : "{\"Cmd\":[\"sh\",\"-c\",\"exit 3\"],"
-					       "\"HostConfig\":{\"AutoRemove\":true}}");
+	static const char *const configs[] = {
+		SLEEP,
+		SLEEP,
+		"{\"Cmd\":[\"sh\",\"-c\",\"exit 3\"],\"HostConfig\":{\"AutoRemove\":true}}",
+		"{\"Cmd\":[\"sh\",\"-c\",\"exit 3\"],"
+		"\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"always\"}}}",
+	};
+	auto_json json_t *config = make_config(configs[rand_r(seed) % 4]);
 	AUTO(container_unref) struct container *c = NULL;
 	struct error err = ERROR_INIT;
 	struct ticket ticket;
@@ -427,12 +431,14 @@ static void test_launch_that_never_was(void **state)
 /* --- killed at any moment --------------------------------------------------- */
 
 /* What is wrong with the container; NULL: nothing. */
-static const char *judge(const struct container_view *view)
+static const char *judge(struct cgroup_host *cgroups, const struct container_view *view)
 {
 	if (view->damaged)
 		return "is damaged";
 	if (view->state == CONTAINER_RUNNING && kill(view->pid, 0) < 0)
 		return "is said to run";
+	if (cgroup_is_frozen(cgroups, view->id) != (view->state == CONTAINER_PAUSED))
+		return "is not as frozen as it is said to be";
 	if (*view->error)
 		return view->error;
 	return NULL;
@@ -442,12 +448,14 @@ static const char *find_fault(struct fixture *f)
 {
 	static char fault[800];
 	AUTO(container_list_deinit) struct container_list list = { .count = 0 };
+	AUTO(cgroup_host_free) struct cgroup_host *host = NULL;
 	struct engine_facts facts;
 	size_t cgroups;
 
+	assert_int_equal(cgroup_host_new(f->instance, &host, NULL), 0);
 	assert_int_equal(engine_list(f->engine, &list), 0);
 	for (size_t i = 0; i < list.count; i++) {
-		const char *wrong = judge(list.views[i]);
+		const char *wrong = judge(host, list.views[i]);
 
 		for (size_t j = 0; j < i; j++)
 			if (!strcmp(list.views[i]->name, list.views[j]->name))
@@ -458,8 +466,9 @@ static const char *find_fault(struct fixture *f)
 	}
 	engine_get_facts(f->engine, &facts);
 	cgroups = count_cgroups(f);
-	snprintf(fault, sizeof(fault), "%zu cgroups, %zu containers run", cgroups, facts.running);
-	return cgroups == facts.running ? NULL : fault;
+	snprintf(fault, sizeof(fault), "%zu cgroups, %zu containers run, %zu are paused", cgroups,
+		 facts.running, facts.paused);
+	return cgroups == facts.running + facts.paused ? NULL : fault;
 }
 
 /* One can be just ending, so that what is wrong may be right in a moment. */
