@@ -12,6 +12,7 @@
 #include "net/link.h"
 #include "net/namespace.h"
 #include "net/pool.h"
+#include "net/ports.h"
 #include "net/taken.h"
 
 #include "base/log.h"
@@ -36,6 +37,7 @@ struct network {
 	struct subnet subnet;  /* prefix_len 0: not chosen yet */
 	uint32_t gateway;
 	struct namespaces *namespaces;
+	struct ports *ports;
 
 	pthread_mutex_t turn; /* guards the next three */
 	struct netlink *host;
@@ -108,6 +110,8 @@ int network_open(const struct network_options *options, struct network **ret, st
 		r = netlink_open(&n->host, err);
 	if (r == 0)
 		r = namespaces_new(n->prefix, &n->namespaces, err);
+	if (r == 0)
+		r = ports_new(options->run_fd, options->bridge, options->instance, &n->ports, err);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&n);
@@ -179,6 +183,8 @@ static int make_bridge(struct network *n, struct error *err)
 	n->made_bridge = n->made_bridge || link_has_alias(n->host, n->bridge, n->alias);
 	n->bridge_index = index;
 	ret = forwarding_set_up(n->bridge, gateways.prefix6_len > 0, err);
+	if (ret == 0)
+		ret = ports_set_bridge(n->ports, &gateways, err);
 	if (ret < 0)
 		return ret;
 	namespaces_set_bridge(n->namespaces, index, bridge.mtu);
@@ -196,6 +202,7 @@ static void drop_bridge(struct network *n)
 	if (n->bridge_index == 0)
 		return;
 	namespaces_set_bridge(n->namespaces, 0, 0);
+	ports_drop_bridge(n->ports);
 	if (n->made_bridge && link_delete(n->host, n->bridge, &err) < 0)
 		log_warn("network: %s", err.msg);
 	n->bridge_index = 0;
@@ -319,9 +326,10 @@ void network_close(struct network *n)
 	pthread_mutex_unlock(&n->lock);
 	if (n->has_keeper)
 		pthread_join(n->keeper, NULL);
-	if (n->namespaces)
+	if (n->ports)
 		drop_if_idle(n);
 	namespaces_free(n->namespaces);
+	ports_free(n->ports);
 	netlink_close(n->host);
 	pool_free(n->pool);
 	pthread_cond_destroy(&n->idle);
@@ -522,7 +530,26 @@ int network_sweep(struct network *n, const char *const *links, size_t count, str
 	free(left.names);
 	if (ret == 0 && left.failed)
 		ret = error_set(err, ENOMEM, "no memory for a list of interfaces");
-	if (ret < 0)
-		return ret;
-	return drop_stale_bridge(n, err);
+	if (ret == 0)
+		ret = ports_sweep(n->ports, err);
+	return ret < 0 ? ret : drop_stale_bridge(n, err);
+}
+
+/* --- ports ---------------------------------------------------------------------------------------- */
+
+int network_publish(struct network *n, const struct network_publication *publication,
+		    struct network_port **ret, size_t *ret_count, struct error *err)
+{
+	return ports_publish(n->ports, publication, ret, ret_count, err);
+}
+
+void network_withdraw(struct network *n, const char *id)
+{
+	ports_withdraw(n->ports, id);
+}
+
+int network_adopt_ports(struct network *n, const struct network_publication *publication,
+			const struct network_port *has, size_t count, struct error *err)
+{
+	return ports_adopt(n->ports, publication, has, count, err);
 }

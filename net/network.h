@@ -20,6 +20,7 @@
 struct network;
 
 struct network_options {
+	int run_fd;           /* RUN: what lives as long as the boot; borrowed until the close */
 	const char *bridge;   /* its name, at most 15 bytes */
 	const char *subnet;   /* CIDR; NULL: the bridge's, or one that overlaps nothing */
 	const char *instance; /* hex digits that tell this engine's interfaces from others' */
@@ -63,6 +64,51 @@ int network_sweep(struct network *network, const char *const *links, size_t coun
 
 /* A namespace with nothing but lo, which is up. The descriptor is the caller's. */
 int network_make_empty(struct network *network, int *ret_ns_fd, struct error *err);
+
+/* --- published ports --------------------------------------------------------------- */
+
+/* A port of the host that leads to one of a container. */
+struct network_port {
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	bool is_v6;
+	struct in6_addr host; /* IPv4: the first four bytes; all zero: any address of the host */
+	uint16_t host_port;
+	uint16_t container_port;
+};
+
+/* What is asked for: one port of the container. */
+struct network_wish {
+	uint8_t protocol;
+	bool on_all; /* any address of the host, in both families; else as in network_port: */
+	bool is_v6;
+	struct in6_addr host;
+	uint16_t first_port, last_port; /* the first free one of these; 0: any of 49153 to 65535 */
+	uint16_t container_port;
+};
+
+struct network_publication {
+	const char *id;    /* 64 digits */
+	const char *owner; /* what sentences call it: the container's name */
+	const struct network_lease *lease;
+	const struct network_wish *wishes;
+	size_t count;
+	/* What it had last time: taken again for an automatic port, if it is free. */
+	const struct network_port *preferred;
+	size_t preferred_count;
+};
+
+/* All wishes or none: *ret is a heap array of what was got (a wish on all addresses gives one
+ * for each family). -EADDRINUSE: "host port 8080/tcp is taken by container 'web'", or "by
+ * another program". -ENOSPC: no automatic port is left. */
+int network_publish(struct network *network, const struct network_publication *publication,
+		    struct network_port **ret, size_t *ret_count, struct error *err);
+/* They are free when it returns. Safe to repeat. */
+void network_withdraw(struct network *network, const char *id);
+/* What a former engine published, and still is. For all that live before the first
+ * network_adopt(), so that the packet rules are replaced by the same ones at once; then
+ * network_sweep() ends what nobody has adopted. */
+int network_adopt_ports(struct network *network, const struct network_publication *publication,
+			const struct network_port *has, size_t count, struct error *err);
 
 /* What is known of the bridge; address 0.0.0.0 while there is none. */
 struct network_facts {

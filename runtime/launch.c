@@ -1,34 +1,22 @@
-/* Starting a shim: the engine's half of a container's start.
- *
- * The shim's image is sealed in a memfd, so nothing on disk has to be found or
- * trusted, and a container that got hold of it could not change it. It is
- * spawned with vfork: a fork would copy the page tables of a large engine. All
- * descriptors are made close-on-exec by the child, whose table is a copy, but
- * those that the plan names: the shim finds them under their own numbers.
+/* Starting a shim: the engine's half of a container's start. It is a sealed program
+ * (base/program.h); the descriptors that its plan names it finds under their own numbers.
  */
 #include "runtime/launch.h"
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/program.h"
 #include "runtime/plan.h"
 #include "runtime/shimclient.h"
 #include "runtime/slimns.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-#ifndef MFD_EXEC /* Linux 6.3 */
-#define MFD_EXEC 0x0010U
-#endif
-#ifndef F_SEAL_EXEC /* Linux 6.3: nor may its mode change */
-#define F_SEAL_EXEC 0x0020
-#endif
 
 /* Mounts and cgroups can be slow, a start that takes longer is stuck. */
 #define START_TIMEOUT_MS 60000
@@ -42,32 +30,6 @@ struct launcher {
 	int null_fd;
 };
 DEFINE_AUTO(struct launcher *, launcher_free);
-
-/* What the child of vfork needs, computed before. */
-struct spawn {
-	int image_fd, null_fd;
-	char *argv[4];
-	const int *fds; /* to be inherited */
-	size_t fd_count;
-};
-
-static int seal_image(struct error *err)
-{
-	size_t size = (size_t)(shim_image_end - shim_image_start);
-	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	auto_fd int fd = memfd_create("containerfs-shim", flags | MFD_EXEC);
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("containerfs-shim", flags);
-	if (fd < 0)
-		return error_set_sys(err, errno, "cannot make a memfd for the shim");
-	int r = path_write_all(fd, shim_image_start, size);
-	if (r < 0)
-		return error_set_sys(err, -r, "cannot copy the shim");
-	int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-	if (fcntl(fd, F_ADD_SEALS, seals | F_SEAL_EXEC) < 0 && fcntl(fd, F_ADD_SEALS, seals) < 0)
-		return error_set_sys(err, errno, "cannot seal the shim");
-	return steal_fd(&fd);
-}
 
 void launcher_free(struct launcher *launcher)
 {
@@ -85,7 +47,8 @@ int launcher_new(struct launcher **ret, struct error *err)
 	if (!launcher)
 		return error_set_sys(err, ENOMEM, "cannot hold the launcher");
 	*launcher = (struct launcher){ .image_fd = -1, .slim_fd = -1, .null_fd = -1 };
-	launcher->image_fd = seal_image(err);
+	launcher->image_fd = program_seal("containerfs-shim", shim_image_start,
+					  (size_t)(shim_image_end - shim_image_start), err);
 	if (launcher->image_fd < 0)
 		return launcher->image_fd;
 	launcher->slim_fd = slimns_open(err);
@@ -137,45 +100,15 @@ static int *collect_fds(const struct launch_spec *spec, const int own[3], size_t
 	return fds;
 }
 
-/* In the child, which shares our memory: system calls only, nothing changed. */
-static __attribute__((noreturn)) void execute_shim(const struct spawn *spawn)
-{
-	static char *const no_env[] = { NULL };
-	/* Also what the engine itself inherited: a shim must not hold the pipe of
-	 * whoever started the engine. */
-	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		_exit(127);
-	for (size_t i = 0; i < spawn->fd_count; i++)
-		if (fcntl(spawn->fds[i], F_SETFD, 0) < 0)
-			_exit(127);
-	for (int fd = 0; fd < 3; fd++)
-		if (dup2(spawn->null_fd, fd) < 0)
-			_exit(127);
-	syscall(SYS_execveat, spawn->image_fd, "", spawn->argv, no_env, AT_EMPTY_PATH);
-	_exit(127);
-}
-
-/* Returns the pid, or -errno. */
-static pid_t spawn_shim(const struct spawn *spawn)
-{
-	sigset_t all, before;
-	/* A handler of ours must not run in the child. The shim sets its own mask. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pid_t pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
-	if (pid == 0)
-		execute_shim(spawn);
-	int code = errno;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return pid < 0 ? -code : pid;
-}
-
 /* Spawn with the plan; afterwards the shim alone holds its end of the socket. */
 static int start_shim(const struct launcher *launcher, const struct launch_spec *spec,
 		      int socket_fd, struct error *err)
 {
 	char id[SHORT_ID_LEN + 1], number[16];
-	struct spawn spawn = { .image_fd = launcher->image_fd, .null_fd = launcher->null_fd };
+	char *argv[4] = { (char *)"containerfs-shim", id, number };
+	struct program_spawn spawn = { .image_fd = launcher->image_fd,
+				       .null_fd = launcher->null_fd,
+				       .argv = argv };
 	auto_fd int plan_fd = write_plan(spec, socket_fd, launcher->slim_fd, err);
 	if (plan_fd < 0)
 		return plan_fd;
@@ -186,10 +119,7 @@ static int start_shim(const struct launcher *launcher, const struct launch_spec 
 	snprintf(id, sizeof(id), "%.*s", SHORT_ID_LEN, spec->id);
 	snprintf(number, sizeof(number), "%d", plan_fd);
 	spawn.fds = fds;
-	spawn.argv[0] = (char *)"containerfs-shim";
-	spawn.argv[1] = id;
-	spawn.argv[2] = number;
-	pid_t pid = spawn_shim(&spawn);
+	pid_t pid = program_start(&spawn);
 	if (pid < 0)
 		return error_set_sys(err, -pid, "cannot start the container's shim");
 	return pid;

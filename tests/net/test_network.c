@@ -35,9 +35,10 @@ static int enter_host(void **state)
 
 static struct network *open_network(const char *subnet)
 {
-	struct network_options options = { .bridge = BRIDGE,
-					   .subnet = subnet,
-					   .instance = "0123456789abcdef" };
+	/* No ports here: nothing is made in it. */
+	struct network_options options = {
+		.run_fd = -1, .bridge = BRIDGE, .subnet = subnet, .instance = "0123456789abcdef"
+	};
 	struct network *network = NULL;
 	struct error err = ERROR_INIT;
 
