@@ -21,7 +21,7 @@ static size_t add(struct volfs_request *r, char *buf, size_t room, const struct 
 	struct fuse_entry_param entry = { .ino = 0 };
 
 	entry.attr.st_ino = raw->ino;
-	entry.attr.st_mode = DTTOIF(raw->type);
+	entry.attr.st_mode = (mode_t)DTTOIF(raw->type);
 	return r->flags ? fuse_add_direntry_plus(r->req, buf, room, raw->name, &entry, raw->next)
 			: fuse_add_direntry(r->req, buf, room, raw->name, &entry.attr, raw->next);
 }

@@ -4,7 +4,7 @@
 
 #include "base/cleanup.h"
 
-#include "runtime/shim/logfiles.c"
+#include "runtime/shim/logfiles.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define CHUNK_BYTES (1U << 20)
 
