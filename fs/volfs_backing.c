@@ -59,7 +59,7 @@ void volfs_pass_file(struct volfs *volfs, uint64_t fh)
 	struct volfs_file *file = volfs_find_file(volfs, fh);
 	struct volfs_node *node = file ? volfs_find_node(volfs, file->node) : NULL;
 
-	if (!node || !channel_can_pass_through(volfs->fs->channel))
+	if (!node || file->is_passed || !channel_can_pass_through(volfs->fs->channel))
 		return;
 	pthread_mutex_lock(&volfs->backing_lock);
 	if (!node->backing && !node->is_plain) {

@@ -45,9 +45,10 @@ static void run_open(struct volfs_request *r)
 				: volfs_add_file(r->volfs, r->ino, r->number, fd, r->fi.flags, &fh);
 		if (result == 0 && r->kills_bits)
 			volfs_kill_bits(fd);
-		if (result == 0)
-			volfs_pass_file(r->volfs, fh);
 	}
+	/* A former engine may have come only so far. */
+	if (result == 0)
+		volfs_pass_file(r->volfs, fh);
 	if (result < 0)
 		volfs_answer(r, result);
 	else
