@@ -252,3 +252,28 @@ END
 	touch "$MNT/containers/shell/rootfs/tmp/go"
 	wait $!
 }
+
+@test "exec: on a terminal, with streams apart, exit codes, and no entry left" {
+	run_container web sleep 1000
+	on_terminal 31x71 cfs exec -it web sh <<'END'
+	raw
+	expect #
+	send stty size\r
+	expect 31 71
+	send exit 3\r
+	exit 3
+END
+	local code=0
+	echo abc | bounded cfs exec -i web sh -c 'cat; echo err >&2; exit 7' >"$OUT/out" 2>"$OUT/err" ||
+		code=$?
+	expect_equal "$code $(cat "$OUT/out" "$OUT/err")" $'7 abc\nerr'
+	code=0
+	bounded cfs exec web nosuch 2>/dev/null || code=$?
+	expect_equal "$code" 127
+	code=0
+	bounded cfs exec web /etc/passwd 2>/dev/null || code=$?
+	expect_equal "$code" 126
+	expect_equal "$(A=5 cfs exec -e A -w /tmp -u 1000 web sh -c 'echo $A; pwd; id -u' 2>&1)" \
+		$'5\n/tmp\n1000'
+	expect_equal "$(ls "$MNT/containers/web/exec")" ''
+}

@@ -72,14 +72,18 @@ static void open_flow(const struct session *s, struct flow *flow, const char *na
 		fail_sys(CFS_RUN_FAILED, "cannot seek in '%s'", name);
 }
 
-/* Both into one file go in the order of arrival, which `logs` has. */
+/* Both into one file go in the order of arrival, which `logs` has; an entry has `follow`. */
 static void open_flows(struct joined *j)
 {
 	const struct session *s = j->session;
 	bool one =
 		s->with_stdout && s->with_stderr && copy_is_one_file(STDOUT_FILENO, STDERR_FILENO);
 
-	open_flow(s, &j->flows[0], one ? "logs" : "stdout", s->with_stdout, STDOUT_FILENO);
+	open_flow(s, &j->flows[0],
+		  !one       ? "stdout"
+		  : s->entry ? "follow"
+			     : "logs",
+		  s->with_stdout, STDOUT_FILENO);
 	open_flow(s, &j->flows[1], "stderr", s->with_stderr && !one, STDERR_FILENO);
 }
 
