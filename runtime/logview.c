@@ -106,8 +106,10 @@ static int step_up(struct logview *view, const struct logsegment *from, struct l
 		   struct error *err)
 {
 	struct log_span span;
-	int r = logsegment_open(view->dir_fd, from ? from->number + 1 : 0, ret, err);
+	int r = -ENOENT;
 
+	if (from)
+		r = logsegment_open(view->dir_fd, from->number + 1, ret, err);
 	if (r != -ENOENT)
 		return r < 0 ? r : 1;
 	/* Nothing was dropped, so that what follows it was never there. */
@@ -291,7 +293,7 @@ int logview_open(int dir_fd, enum logview_kind kind, struct logview **ret, struc
 	int r = logview_get_oldest(view, &view->base, err);
 	if (r < 0 && r != -EIO)
 		return r;
-	if (r < 0) /* damage is told to who reads it */
+	if (r < 0 && err) /* damage is told to who reads it */
 		error_clear(err);
 	*ret = steal_ptr(&view);
 	return 0;

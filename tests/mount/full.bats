@@ -167,6 +167,23 @@ has_shrunk() {
 	mount -o remount,size=48m "$ROOT"
 }
 
+@test "a log that has reached its bounds needs no more room" {
+	# Its segments come to 8 MiB; all the rest of the disk is taken then.
+	OPTIONS='-i --log-opt max-size=4m --log-opt max-file=2' run_container writer sh -c \
+		'seq 1 1500000; read -r line; seq 1500001 3000000'
+	eventually grep -qx 1500000 "$MNT/containers/writer/logs"
+	fill "$ROOT"
+	rm "$ROOT/ballast2" "$ROOT/ballast3"
+	truncate -s -5M "$ROOT/ballast" # a segment, for the newest is not full
+	echo >"$MNT/containers/writer/stdin"
+	expect_equal "$(wait_exit writer)" 0
+	expect_equal "$(tail -n 1 "$MNT/containers/writer/logs")" 3000000
+	cmp "$MNT/containers/writer/logs" \
+		<(seq "$(head -n 1 "$MNT/containers/writer/logs")" 3000000)
+	make_room
+	ctl 'rm writer'
+}
+
 @test "a log: kill, stop and rm -f work on one that waits" {
 	run_container one sh -c 'trap "" TERM; yes'
 	eventually is_full
