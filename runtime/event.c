@@ -29,6 +29,7 @@
 
 struct event_mark {
 	uint64_t seq;
+	uint64_t actor; /* hash of the object's id: to find one's among all without reading them */
 	uint32_t offset;
 	uint32_t len; /* newline included */
 };
@@ -99,6 +100,30 @@ static bool line_get_seq(const char *line, size_t len, uint64_t *ret_seq)
 	return num_parse_u64(text, 1, UINT64_MAX - 1, ret_seq) == 0;
 }
 
+/* FNV-1a, 64 bits. */
+static uint64_t hash_id(const char *id, size_t len)
+{
+	uint64_t hash = 0xcbf29ce484222325U;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)id[i]) * 0x100000001b3U;
+	return hash;
+}
+
+/* Of the object that a line is about. */
+static uint64_t hash_actor(const char *line, size_t len)
+{
+	static const char key[] = "\"Actor\":{\"ID\":\"";
+	const char *id = memmem(line, len, key, sizeof(key) - 1);
+	const char *end;
+
+	if (!id)
+		return 0;
+	id += sizeof(key) - 1;
+	end = memchr(id, '"', len - (size_t)(id - line));
+	return end ? hash_id(id, (size_t)(end - id)) : 0;
+}
+
 /* Mark every line that bears a number above *inout_last; others are as lost. */
 static bool generation_index(struct generation *gen, const struct strbuf *text,
 			     uint64_t *inout_last)
@@ -113,9 +138,11 @@ static bool generation_index(struct generation *gen, const struct strbuf *text,
 		if (line_get_seq(text->data + at, len, &seq) && seq > *inout_last) {
 			if (!generation_reserve(gen))
 				return false;
-			gen->marks[gen->count++] = (struct event_mark){ .seq = seq,
-									.offset = (uint32_t)at,
-									.len = (uint32_t)len };
+			gen->marks[gen->count++] =
+				(struct event_mark){ .seq = seq,
+						     .actor = hash_actor(text->data + at, len),
+						     .offset = (uint32_t)at,
+						     .len = (uint32_t)len };
 			*inout_last = seq;
 		}
 		at += len;
@@ -294,6 +321,7 @@ static int append_line(struct events *events, uint64_t seq, const struct strbuf 
 	}
 	pthread_mutex_lock(&events->lock);
 	gen->marks[gen->count++] = (struct event_mark){ .seq = seq,
+							.actor = hash_actor(line->data, line->len),
 							.offset = gen->size_bytes,
 							.len = (uint32_t)line->len };
 	gen->size_bytes += (uint32_t)line->len;
@@ -444,21 +472,23 @@ static int match_line(const char *line, size_t len, const char *actor, const cha
 	return -1;
 }
 
-static int find_last_in(const struct generation *gen, const char *actor,
+static int find_last_in(const struct generation *gen, const char *id, const char *actor,
 			const char *const actions[], char **ret_line)
 {
-	auto_free char *text = malloc(gen->size_bytes + 1U);
+	uint64_t hash = hash_id(id, strlen(id));
 	int found = -1;
 
-	if (!text || path_pread_full(gen->fd, text, gen->size_bytes, 0) != (ssize_t)gen->size_bytes)
-		return -1;
-	text[gen->size_bytes] = '\0';
 	for (size_t i = gen->count; i > 0 && found < 0; i--) {
 		const struct event_mark *mark = &gen->marks[i - 1];
+		auto_free char *line = mark->actor == hash ? malloc(mark->len + 1U) : NULL;
 
-		found = match_line(text + mark->offset, mark->len, actor, actions);
+		if (!line ||
+		    path_pread_full(gen->fd, line, mark->len, mark->offset) != (ssize_t)mark->len)
+			continue;
+		line[mark->len] = '\0';
+		found = match_line(line, mark->len, actor, actions);
 		if (found >= 0 && ret_line)
-			*ret_line = strndup(text + mark->offset, mark->len - 1);
+			*ret_line = strndup(line, mark->len - 1);
 	}
 	return found;
 }
@@ -472,9 +502,9 @@ static int find_last(struct events *events, const char *id, const char *const ac
 	snprintf(actor, sizeof(actor), "\"Actor\":{\"ID\":\"%s\"", id);
 	/* Both generations stay as they are while nobody emits. */
 	pthread_mutex_lock(&events->emit_lock);
-	found = find_last_in(events->current, actor, actions, ret_line);
+	found = find_last_in(events->current, id, actor, actions, ret_line);
 	if (found < 0 && events->previous)
-		found = find_last_in(events->previous, actor, actions, ret_line);
+		found = find_last_in(events->previous, id, actor, actions, ret_line);
 	pthread_mutex_unlock(&events->emit_lock);
 	return found;
 }
