@@ -160,24 +160,31 @@ int table_reserve(struct table *table, struct container *c, const char *name, st
 	return ret;
 }
 
+/* created_ns never changes once the container is listed. */
+static int64_t get_created_ns(struct container *c)
+{
+	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+
+	return view->created_ns;
+}
+
 void table_show(struct table *table, struct container *c)
 {
-	struct container_view *view = container_get_view(c);
-	int64_t created_ns = view->created_ns;
-	size_t at;
+	int64_t created_ns = get_created_ns(c);
+	size_t at = 0, end;
 
-	container_view_unref(view);
 	pthread_rwlock_wrlock(&table->lock);
-	for (at = table->order_count; at > 0; at--) {
-		/* created_ns never changes once the container is listed. */
-		view = container_get_view(table->order[at - 1]);
-		bool older = view->created_ns <= created_ns;
+	/* Behind those that are as old. An engine that starts shows them in the order of their ids. */
+	for (end = table->order_count; at < end;) {
+		size_t mid = at + (end - at) / 2;
 
-		container_view_unref(view);
-		if (older)
-			break;
-		table->order[at] = table->order[at - 1];
+		if (get_created_ns(table->order[mid]) <= created_ns)
+			at = mid + 1;
+		else
+			end = mid;
 	}
+	memmove(table->order + at + 1, table->order + at,
+		(table->order_count - at) * sizeof(struct container *));
 	table->order[at] = c;
 	table->order_count++;
 	c->listed = true;
