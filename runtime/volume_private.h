@@ -29,7 +29,8 @@ int volumes_drop(struct engine *engine, const char *name, struct error *err);
 /* --- volume_use.c: who uses which -------------------------------------------- */
 
 /* Does this container name that volume? */
-bool volume_is_named_by(const struct container_view *view, const char *name);
+bool volume_is_named_by(const struct engine *engine, const struct container_view *view,
+			const char *name);
 /* The name of a container that uses it, other than the one with that id (NULL: any). False: none.
  * -ENOMEM counts as used. */
 bool volume_find_user(struct engine *engine, const char *name, const char *except_id,

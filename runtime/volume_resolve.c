@@ -11,7 +11,6 @@
  *   _ref        what VolumesFrom calls the one that it is inherited from
  *   _kept       not mounted any more, but still this container's anonymous volume
  *   _flags _data  of a tmpfs
- *   _volume     the volume that a bind's path means
  *
  * For one destination a bind, a mount or a tmpfs that the configuration gives comes
  * first, then what is inherited (the first who has it), then an anonymous volume:

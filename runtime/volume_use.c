@@ -30,20 +30,34 @@ static bool is_asked_for(const json_t *config, const char *name)
 	return false;
 }
 
-static bool is_mounted(const json_t *mounts, const char *name)
+/* A bind of MNT/volumes/NAME or of what is below it, as it is written. */
+static bool is_bind_behind(const char *mnt, const char *source, const char *name)
+{
+	size_t mnt_len = mnt ? strlen(mnt) : 0, len = strlen(name);
+
+	if (!mnt_len || strncmp(source, mnt, mnt_len) != 0 ||
+	    strncmp(source + mnt_len, "/volumes/", 9) != 0)
+		return false;
+	source += mnt_len + 9;
+	return !strncmp(source, name, len) && (source[len] == '\0' || source[len] == '/');
+}
+
+static bool is_mounted(const char *mnt, const json_t *mounts, const char *name)
 {
 	const json_t *item;
 	size_t i;
 
 	json_array_foreach(mounts, i, item)
-		if (!strcmp(json_get_str(item, "Name", ""), name))
+		if (!strcmp(json_get_str(item, "Name", ""), name) ||
+		    is_bind_behind(mnt, json_get_str(item, "Source", ""), name))
 			return true;
 	return false;
 }
 
-bool volume_is_named_by(const struct container_view *view, const char *name)
+bool volume_is_named_by(const struct engine *engine, const struct container_view *view,
+			const char *name)
 {
-	return is_asked_for(view->config, name) || is_mounted(view->mounts, name);
+	return is_asked_for(view->config, name) || is_mounted(engine->mnt, view->mounts, name);
 }
 
 bool volume_find_user(struct engine *engine, const char *name, const char *except_id,
@@ -58,7 +72,8 @@ bool volume_find_user(struct engine *engine, const char *name, const char *excep
 	for (size_t i = 0; i < list.count; i++) {
 		const struct container_view *view = list.views[i];
 
-		if ((except_id && !strcmp(view->id, except_id)) || !volume_is_named_by(view, name))
+		if ((except_id && !strcmp(view->id, except_id)) ||
+		    !volume_is_named_by(engine, view, name))
 			continue;
 		snprintf(ret_user, CONTAINER_NAME_SIZE, "%s", view->name);
 		return true;

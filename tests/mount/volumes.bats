@@ -257,6 +257,8 @@ volumes() {
 	# What a container has laid in its volume leads nowhere but in it.
 	expect_errno ENOENT write "$MNT/ctl" "run --rm -v $MNT/volumes/data/out/passwd:/x rich:1 true"
 	expect_equal "$(OPTIONS="-v $MNT/volumes/data/sub:/x" sh_in f 'cat /x/f')" in-volume
+	ctl 'rm c'
+	expect_errno EBUSY rmdir "$MNT/volumes/data"
 	ctl "create --name self -v $MNT/containers/self/rootfs:/x rich:1 true" >/dev/null
 	expect_refusal EINVAL "start: '$MNT/containers/self/rootfs' is the container's own root file system" \
 		'start self'
