@@ -30,8 +30,7 @@ int config_check_members(const json_t *value, const char *const *names, struct e
 	return 0;
 }
 
-/* The string member, "" when it is not there; -EINVAL for another type. */
-static int get_text(const json_t *object, const char *name, const char **ret, struct error *err)
+int config_get_text(const json_t *object, const char *name, const char **ret, struct error *err)
 {
 	const json_t *item = json_object_get(object, name);
 
@@ -84,9 +83,9 @@ static int check_binding(const json_t *binding, struct error *err)
 		return error_set(err, EINVAL, "a binding must be {\"HostIp\", \"HostPort\"}");
 	ret = config_check_members(binding, members, err);
 	if (ret == 0)
-		ret = get_text(binding, "HostIp", &address, err);
+		ret = config_get_text(binding, "HostIp", &address, err);
 	if (ret == 0)
-		ret = get_text(binding, "HostPort", &port, err);
+		ret = config_get_text(binding, "HostPort", &port, err);
 	if (ret < 0)
 		return ret;
 	/* "" and "0" both leave the choice to us. */
@@ -129,7 +128,7 @@ int config_check_restart_policy(const json_t *value, struct error *err)
 
 	ret = config_check_members(value, members, err);
 	if (ret == 0)
-		ret = get_text(value, "Name", &name, err);
+		ret = config_get_text(value, "Name", &name, err);
 	if (ret == 0)
 		ret = get_number(value, "MaximumRetryCount", &retries, err);
 	if (ret < 0)
@@ -193,7 +192,7 @@ static int check_ulimit(const json_t *ulimit, struct error *err)
 
 	ret = config_check_members(ulimit, members, err);
 	if (ret == 0)
-		ret = get_text(ulimit, "Name", &name, err);
+		ret = config_get_text(ulimit, "Name", &name, err);
 	if (ret == 0)
 		ret = get_number(ulimit, "Soft", &soft, err);
 	if (ret == 0)

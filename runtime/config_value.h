@@ -11,6 +11,9 @@
 
 #include <stdint.h>
 
+/* The string member of an object, borrowed; "" when it is not there. */
+int config_get_text(const json_t *object, const char *name, const char **ret, struct error *err);
+
 /* For struct config_key's check_text. */
 int config_check_hostname(const char *text, struct error *err);
 int config_check_domain(const char *text, struct error *err);

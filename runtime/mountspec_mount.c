@@ -10,18 +10,6 @@
 #include <string.h>
 #include <sys/mount.h>
 
-/* The string member, "" when it is not there. */
-static int get_text(const json_t *object, const char *name, const char **ret, struct error *err)
-{
-	const json_t *item = json_object_get(object, name);
-
-	if (item &&
-	    (!json_is_string(item) || strlen(json_string_value(item)) != json_string_length(item)))
-		return error_set(err, EINVAL, "%s must be a string", name);
-	*ret = item ? json_string_value(item) : "";
-	return 0;
-}
-
 static int get_bool(const json_t *object, const char *name, bool *ret, struct error *err)
 {
 	const json_t *item = json_object_get(object, name);
@@ -86,7 +74,7 @@ static int take_bind_options(const json_t *options, struct mountspec *spec, stru
 	int ret = config_check_members(options, members, err);
 
 	if (ret == 0)
-		ret = get_text(options, "Propagation", &text, err);
+		ret = config_get_text(options, "Propagation", &text, err);
 	for (size_t i = 0; ret == 0 && i < sizeof(words) / sizeof(words[0]); i++) {
 		if (!strcmp(words[i], text)) {
 			spec->propagation = words[i];
@@ -166,11 +154,11 @@ int mountspec_parse_mount(const json_t *mount, struct mountspec *ret, struct err
 	int failure = config_check_members(mount, members, err);
 
 	if (failure == 0)
-		failure = get_text(mount, "Type", &type, err);
+		failure = config_get_text(mount, "Type", &type, err);
 	if (failure == 0)
-		failure = get_text(mount, "Source", &source, err);
+		failure = config_get_text(mount, "Source", &source, err);
 	if (failure == 0)
-		failure = get_text(mount, "Target", &target, err);
+		failure = config_get_text(mount, "Target", &target, err);
 	if (failure == 0)
 		failure = parse_type(type, &spec.type, err);
 	if (failure == 0)

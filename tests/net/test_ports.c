@@ -37,14 +37,20 @@ static int publish(struct stage *stage, const char *id, const char *owner,
 	return ret;
 }
 
+/* That port of all addresses to the container's port 80; 0: an automatic one. */
+static struct network_wish make_wish(uint8_t protocol, uint16_t port)
+{
+	return (struct network_wish){ .protocol = protocol,
+				      .on_all = true,
+				      .first_port = port,
+				      .last_port = port,
+				      .container_port = 80 };
+}
+
 static void test_both_families(void **state)
 {
 	struct stage *stage = *state;
-	struct network_wish wish = { .protocol = IPPROTO_TCP,
-				     .on_all = true,
-				     .first_port = 8080,
-				     .last_port = 8080,
-				     .container_port = 80 };
+	struct network_wish wish = make_wish(IPPROTO_TCP, 8080);
 	struct got got = { .count = 0 };
 	struct error err;
 
@@ -70,11 +76,7 @@ static void test_both_families(void **state)
 static void test_udp_relay(void **state)
 {
 	struct stage *stage = *state;
-	struct network_wish wish = { .protocol = IPPROTO_UDP,
-				     .on_all = true,
-				     .first_port = 5353,
-				     .last_port = 5353,
-				     .container_port = 80 };
+	struct network_wish wish = make_wish(IPPROTO_UDP, 5353);
 	struct got got = { .count = 0 };
 	struct error err;
 	auto_fd int server = serve(stage, true, SOCK_DGRAM);
@@ -91,11 +93,7 @@ static void test_udp_relay(void **state)
 static void test_relay_bytes(void **state)
 {
 	struct stage *stage = *state;
-	struct network_wish wish = { .protocol = IPPROTO_TCP,
-				     .on_all = true,
-				     .first_port = 8080,
-				     .last_port = 8080,
-				     .container_port = 80 };
+	struct network_wish wish = make_wish(IPPROTO_TCP, 8080);
 	struct name to = make_name("::1", 8080);
 	struct got got = { .count = 0 };
 	static char bytes[1 << 20], back[1 << 20];
@@ -135,18 +133,7 @@ static void test_relay_bytes(void **state)
 static void test_taken(void **state)
 {
 	struct stage *stage = *state;
-	struct network_wish wishes[2] = {
-		{ .protocol = IPPROTO_TCP,
-		  .on_all = true,
-		  .first_port = 90,
-		  .last_port = 90,
-		  .container_port = 80 },
-		{ .protocol = IPPROTO_TCP,
-		  .on_all = true,
-		  .first_port = 91,
-		  .last_port = 91,
-		  .container_port = 81 },
-	};
+	struct network_wish wishes[2] = { make_wish(IPPROTO_TCP, 90), make_wish(IPPROTO_TCP, 91) };
 	struct got got = { .count = 0 }, other = { .count = 0 };
 	struct name name = make_name("0.0.0.0", 91);
 	struct error err;
@@ -188,10 +175,7 @@ static void test_taken(void **state)
 static void test_automatic(void **state)
 {
 	struct stage *stage = *state;
-	struct network_wish wishes[2] = {
-		{ .protocol = IPPROTO_TCP, .on_all = true, .container_port = 80 },
-		{ .protocol = IPPROTO_UDP, .on_all = true, .container_port = 80 },
-	};
+	struct network_wish wishes[2] = { make_wish(IPPROTO_TCP, 0), make_wish(IPPROTO_UDP, 0) };
 	struct got got = { .count = 0 }, other = { .count = 0 };
 	struct error err;
 	uint16_t first;
@@ -241,11 +225,7 @@ static pid_t find_relay(void)
 static void test_successor(void **state)
 {
 	struct stage *stage = *state;
-	struct network_wish wish = { .protocol = IPPROTO_TCP,
-				     .on_all = true,
-				     .first_port = 8080,
-				     .last_port = 8080,
-				     .container_port = 80 };
+	struct network_wish wish = make_wish(IPPROTO_TCP, 8080);
 	struct network_wish lost = wish;
 	struct got got = { .count = 0 }, gone = { .count = 0 };
 	const char *links[2] = { stage->lease.link, stage->neighbour.link };
