@@ -306,7 +306,7 @@ list_images() {
 	rm "$MNT/images/e:4"
 }
 
-@test "an import whose writer is killed leaves nothing" {
+@test "TestInterruptedRegister: an import whose writer is killed leaves nothing" {
 	local writer feeder
 	mkfifo "$SANDBOX/work/feed"
 	for _ in {1..5}; do

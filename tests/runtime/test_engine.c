@@ -142,7 +142,7 @@ static void test_missing_program_with_auto_remove(void **state)
 static void expect_start_fails(struct fixture *f, const char *text, int code, const char *msg)
 {
 	struct error err = ERROR_INIT;
-	AUTO(container_unref) struct container *c = create(f, NULL, text);
+	AUTO(container_unref) struct container *c = create(f, "bare", text);
 
 	expect_error(act(c, START, &err), &err, code, msg);
 	expect_state(c, CONTAINER_CREATED, 0, "");
@@ -154,7 +154,7 @@ static void test_failed_starts_change_nothing(void **state)
 {
 	expect_start_fails(*state, "{\"Image\":\"nope\",\"Cmd\":[\"true\"]}", ENOENT,
 			   "no such image: nope");
-	expect_start_fails(*state, "{}", EINVAL, "no command specified");
+	expect_start_fails(*state, "{}", EINVAL, "container 'bare': no command specified");
 	expect_start_fails(*state, "{\"Cmd\":[\"true\"],\"HostConfig\":{\"Links\":[\"a:b\"]}}",
 			   ENOTSUP,
 			   "Links is not supported by this version; remove it from config");
