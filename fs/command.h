@@ -20,6 +20,7 @@ enum verb {
 	VERB_INFO,
 	VERB_INSPECT,
 	VERB_KILL,
+	VERB_LOAD,
 	VERB_PAUSE,
 	VERB_PRUNE,
 	VERB_PS,
@@ -54,7 +55,7 @@ struct command {
 	 * tag or NULL */
 	char *name;
 	char *image;    /* create, run, tag, history: the image; images: a pattern or NULL */
-	char *source;   /* import: path */
+	char *source;   /* import, load: path */
 	char *message;  /* import: -m, or NULL */
 	char **targets; /* names, NULL-terminated; in a container's ctl: empty */
 	size_t target_count;

@@ -122,6 +122,10 @@ static const struct option_spec inspect_specs[] = {
 	{ OPTION('f', "format", "FORMAT"), .take = command_take_string, AT(format) },
 };
 static const struct option_spec kill_specs[] = { SIGNAL };
+static const struct option_spec load_specs[] = {
+	{ OPTION('i', "input", "PATH"), .take = command_take_string, AT(source) },
+	{ OPTION('q', "quiet", NULL), .take = command_take_flag, AT(quiet), .hidden = true },
+};
 static const struct option_spec ps_specs[] = {
 	ALL,
 	{ OPTION('f', "filter", "KEY=VALUE"), .take = take_filter },
@@ -164,6 +168,7 @@ const struct option_table command_images_options = TABLE(images_specs);
 const struct option_table command_import_options = TABLE(import_specs);
 const struct option_table command_inspect_options = TABLE(inspect_specs);
 const struct option_table command_kill_options = TABLE(kill_specs);
+const struct option_table command_load_options = TABLE(load_specs);
 const struct option_table command_prune_options = TABLE(prune_specs);
 const struct option_table command_ps_options = TABLE(ps_specs);
 const struct option_table command_stats_options = TABLE(stats_specs);
@@ -287,21 +292,38 @@ int command_take_tag(const struct parse *p, struct error *err)
 	return ret < 0 ? ret : copy_word(p, 1, &p->command->name, err);
 }
 
+static int check_absolute(const char *path, struct error *err)
+{
+	if (path[0] == '/')
+		return 0;
+	return error_set(err, EINVAL,
+			 "'%s' is not an absolute path, and a control file has no working "
+			 "directory",
+			 path);
+}
+
 int command_take_import(const struct parse *p, struct error *err)
 {
 	int ret = check_count(p, 1, 2, "no path given", err);
 
-	if (ret < 0)
-		return ret;
-	if (p->operands[0][0] != '/')
-		return error_set(err, EINVAL,
-				 "'%s' is not an absolute path, and a control file has no working "
-				 "directory",
-				 p->operands[0]);
-	ret = copy_word(p, 0, &p->command->source, err);
+	if (ret == 0)
+		ret = check_absolute(p->operands[0], err);
+	if (ret == 0)
+		ret = copy_word(p, 0, &p->command->source, err);
 	if (ret == 0 && p->count == 2)
 		ret = copy_word(p, 1, &p->command->name, err);
 	return ret;
+}
+
+/* The path is a word, or docker's -i. */
+int command_take_load(const struct parse *p, struct error *err)
+{
+	size_t count = p->command->source ? 0 : 1;
+	int ret = check_count(p, count, count, "no path given", err);
+
+	if (ret == 0 && count == 1)
+		ret = copy_word(p, 0, &p->command->source, err);
+	return ret < 0 ? ret : check_absolute(p->command->source, err);
 }
 
 int command_take_history(const struct parse *p, struct error *err)

@@ -150,6 +150,7 @@ static void show_progress(const struct job *job)
 {
 	switch (job->command->verb) {
 	case VERB_IMPORT:
+	case VERB_LOAD:
 	case VERB_RESTART:
 	case VERB_STOP:
 	case VERB_WAIT:
@@ -208,33 +209,20 @@ int perform_containers(const struct job *job, struct error *err)
 /* --- the table ------------------------------------------------------------- */
 
 static int (*const deeds[])(const struct job *job, struct error *err) = {
-	[VERB_CREATE] = perform_create,
-	[VERB_DIFF] = perform_diff,
-	[VERB_PRUNE] = perform_prune,
-	[VERB_STATS] = perform_stats,
-	[VERB_TOP] = perform_top,
-	[VERB_EXEC] = perform_exec,
-	[VERB_HISTORY] = perform_history,
-	[VERB_IMAGES] = perform_images,
-	[VERB_IMPORT] = perform_import,
-	[VERB_INFO] = perform_info,
-	[VERB_INSPECT] = perform_inspect,
-	[VERB_KILL] = perform_containers,
-	[VERB_PS] = perform_ps,
-	[VERB_PAUSE] = perform_containers,
-	[VERB_UNPAUSE] = perform_containers,
-	[VERB_RENAME] = perform_containers,
-	[VERB_RESTART] = perform_containers,
-	[VERB_RM] = perform_containers,
-	[VERB_RMI] = perform_rmi,
-	[VERB_RUN] = perform_create,
-	[VERB_START] = perform_containers,
-	[VERB_STOP] = perform_containers,
-	[VERB_TAG] = perform_tag,
-	[VERB_UPDATE] = perform_containers,
-	[VERB_VERSION] = perform_version,
-	[VERB_WAIT] = perform_containers,
-	[VERB_CLOSESTDIN] = perform_containers,
+	[VERB_CREATE] = perform_create,     [VERB_DIFF] = perform_diff,
+	[VERB_PRUNE] = perform_prune,       [VERB_STATS] = perform_stats,
+	[VERB_TOP] = perform_top,           [VERB_EXEC] = perform_exec,
+	[VERB_HISTORY] = perform_history,   [VERB_IMAGES] = perform_images,
+	[VERB_IMPORT] = perform_import,     [VERB_INFO] = perform_info,
+	[VERB_INSPECT] = perform_inspect,   [VERB_KILL] = perform_containers,
+	[VERB_LOAD] = perform_import,       [VERB_PS] = perform_ps,
+	[VERB_PAUSE] = perform_containers,  [VERB_UNPAUSE] = perform_containers,
+	[VERB_RENAME] = perform_containers, [VERB_RESTART] = perform_containers,
+	[VERB_RM] = perform_containers,     [VERB_RMI] = perform_rmi,
+	[VERB_RUN] = perform_create,        [VERB_START] = perform_containers,
+	[VERB_STOP] = perform_containers,   [VERB_TAG] = perform_tag,
+	[VERB_UPDATE] = perform_containers, [VERB_VERSION] = perform_version,
+	[VERB_WAIT] = perform_containers,   [VERB_CLOSESTDIN] = perform_containers,
 	[VERB_RESIZE] = perform_containers,
 };
 

@@ -3,6 +3,7 @@
  *
  * Replies
  *   create, run, import   the 64-digit id
+ *   load                  the ids, one a line
  *   wait                  the exit codes, one a line, in the order of the names
  *   ps images history inspect info version
  *                         their text; inspect gives an array, as Docker does

@@ -1,4 +1,4 @@
-/* import: a tarball of the host, or what comes out of a named pipe, becomes an image.
+/* import and load: an archive of the host, or what comes out of a named pipe, becomes images.
  *
  * The source is somebody else's path: it is opened without waiting and without
  * effect (O_PATH first), it must be a file or a pipe, and it must not lie under our
@@ -145,10 +145,11 @@ static int copy_source(const struct job *job, int fd, bool is_pipe, struct impor
 	}
 }
 
-static int finish(const struct job *job, struct import *import, char ret_id[GRAPH_ID_SIZE],
-		  struct error *err)
+static int finish_import(const struct job *job, struct import *import, struct strbuf *ids,
+			 struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
+	char id[GRAPH_ID_SIZE];
 	int ret;
 
 	if (job->command->message)
@@ -160,30 +161,37 @@ static int finish(const struct job *job, struct import *import, char ret_id[GRAP
 		graph_import_abort(import);
 		return ret;
 	}
-	return graph_import_finish(import, true, strbuf_get_str(&message), ret_id, err);
+	ret = graph_import_finish(import, true, strbuf_get_str(&message), id, err);
+	if (ret == 0)
+		strbuf_appendf(ids, "%s\n", id);
+	return ret;
 }
 
-static int import_source(const struct job *job, char ret_id[GRAPH_ID_SIZE], struct error *err)
+static int import_source(const struct job *job, struct strbuf *ids, struct error *err)
 {
 	AUTO(graph_import_abort) struct import *import = NULL;
+	struct graph *graph = job->context->graph;
+	bool is_load = job->command->verb == VERB_LOAD;
 	bool is_pipe = false;
 	auto_fd int fd = open_source(job, &is_pipe, err);
 	int ret;
 
 	if (fd < 0)
 		return fd;
-	ret = graph_import_begin(job->context->graph, job->command->name, &import, err);
+	ret = is_load ? graph_load_begin(graph, &import, err)
+		      : graph_import_begin(graph, job->command->name, &import, err);
 	if (ret == 0)
 		ret = copy_source(job, fd, is_pipe, import, err);
 	if (ret < 0)
 		return ret;
-	return finish(job, steal_ptr(&import), ret_id, err);
+	return is_load ? graph_load_finish(steal_ptr(&import), ids, err)
+		       : finish_import(job, steal_ptr(&import), ids, err);
 }
 
 int perform_import(const struct job *job, struct error *err)
 {
+	AUTO(strbuf_deinit) struct strbuf ids = STRBUF_INIT;
 	struct ticket *ticket = job->context->ticket;
-	char id[GRAPH_ID_SIZE];
 	int ret;
 
 	/* An earlier engine had published it. */
@@ -191,10 +199,13 @@ int perform_import(const struct job *job, struct error *err)
 		strbuf_appendf(job->reply, "%s\n", ticket->note);
 		return 0;
 	}
-	ret = import_source(job, id, err);
+	ret = import_source(job, &ids, err);
+	if (ret == 0)
+		ret = strbuf_check(&ids, err);
 	if (ret < 0)
 		return ret;
-	ticket_note(ticket, "%s", id);
-	strbuf_appendf(job->reply, "%s\n", id);
+	/* The two first: more do not fit, and their images are there. */
+	ticket_note(ticket, "%.*s", 2 * GRAPH_ID_SIZE - 1, strbuf_get_str(&ids));
+	strbuf_append(job->reply, ids.data, ids.len);
 	return 0;
 }

@@ -71,6 +71,11 @@ struct batch_layer {
  * equal work. */
 struct intake;
 int intake_begin(struct batch *batch, struct intake **ret, struct error *err);
+/* The same of what may be an archive of images instead (graph/sort.h): when it is, its own bytes
+ * are not kept, and its entries are the sorter's. Borrowed. */
+struct sorter;
+int intake_begin_sorted(struct batch *batch, struct sorter *sorter, struct intake **ret,
+			struct error *err);
 /* The next bytes, zeros when bytes is NULL. Waits while the unpacker is behind; an
  * error that it found is returned by the next call. */
 int intake_write(struct intake *intake, const void *bytes, size_t len, struct error *err);
@@ -79,6 +84,9 @@ uint64_t intake_get_size(const struct intake *intake); /* bytes so far */
  * The intake is freed in every case. */
 int intake_finish(struct intake *intake, const char *want_digest, const char *want_diff_id,
 		  struct batch_layer *ret, struct error *err);
+/* The same of one that was begun sorted. *ret_has_images: there is no layer, ret is untouched. */
+int intake_finish_sorted(struct intake *intake, bool *ret_has_images, struct batch_layer *ret,
+			 struct error *err);
 /* Waits until the unpacker has stopped. NULL is fine. */
 void intake_abort(struct intake *intake);
 DEFINE_AUTO(struct intake *, intake_abort);

@@ -121,12 +121,15 @@ int graph_remove_folder(struct graph *graph, const char *path, struct error *err
 struct import;
 
 /* Begin an import: any compression that libarchive reads, around a root file
- * system tar (archives of images come later in their own format).
+ * system tar, an OCI image layout or what docker save writes, told apart by content.
  *
  * name  the tag that it gets, or NULL for none; -EINVAL now when it is bad
  * progress bytes are unpacked while they arrive; nothing is visible before finish. */
 int graph_import_begin(struct graph *graph, const char *name, struct import **ret,
 		       struct error *err);
+/* The same of an archive of images, which get the names that it has for them. A root file
+ * system is -EINVAL. */
+int graph_load_begin(struct graph *graph, struct import **ret, struct error *err);
 /* Take the next bytes at offset. Sequential; a hole ahead reads as zeros, going
  * back is -EINVAL. Blocks while the unpacker is behind (bounded buffer). An error
  * found by the unpacker is returned by the next write (and by finish). */
@@ -135,10 +138,13 @@ int graph_import_write(struct import *import, uint64_t offset, const void *bytes
 /* ftruncate on the file: size beyond the bytes so far adds zeros, below is -EINVAL. */
 int graph_import_truncate(struct import *import, uint64_t size_bytes, struct error *err);
 /* All is here: check, publish, tag. replace: move a taken tag, else -EEXIST.
- * message goes into the history as its comment (NULL: "Imported from -").
+ * message goes into the history as its comment (NULL: "Imported from -"); an archive of images
+ * has its own, and must hold one.
  * The import is freed in every case; on failure nothing is left. */
 int graph_import_finish(struct import *import, bool replace, const char *message,
 			char ret_id[GRAPH_ID_SIZE], struct error *err);
+/* The same of a load: taken tags are moved. The images' ids, one a line, are appended. */
+int graph_load_finish(struct import *import, struct strbuf *ret_ids, struct error *err);
 /* Give up: nothing is left. NULL is fine. Blocks until the unpacker has stopped. */
 void graph_import_abort(struct import *import);
 

@@ -1,17 +1,22 @@
 /* The bytes of an import, as a file is written: in order, with holes, perhaps with a
- * truncate at the end. They become the one layer of an image (graph/batch.h).
+ * truncate at the end. They become the one layer of an image (graph/batch.h), or the images
+ * that they are an archive of (graph/archive.h).
  */
+#include "graph/archive.h"
 #include "graph/describe.h"
 
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ZERO_STEP (1U << 20)
 
 struct import {
 	struct batch *batch;
+	struct sorter *sorter;
 	struct intake *intake;
+	bool is_load;
 	char name[GRAPH_NAME_SIZE]; /* the tag, "" for none */
 	struct error failure;       /* each later call repeats it */
 };
@@ -23,28 +28,45 @@ void graph_import_abort(struct import *import)
 	if (!import)
 		return;
 	intake_abort(import->intake);
+	sorter_free(import->sorter);
 	batch_free(import->batch);
 	free(import);
 }
 
-int graph_import_begin(struct graph *graph, const char *name, struct import **ret,
-		       struct error *err)
+static int begin(struct graph *graph, const char *name, bool is_load, struct import **ret,
+		 struct error *err)
 {
 	struct import *import AUTO(graph_import_abort) = calloc(1, sizeof(*import));
 	int r = 0;
 
 	if (!import)
 		return error_set(err, ENOMEM, "out of memory for an import");
+	import->is_load = is_load;
 	if (name)
 		r = graph_parse_name(name, import->name, err);
 	if (r == 0)
 		r = batch_new(graph, &import->batch, err);
-	if (r == 0)
-		r = intake_begin(import->batch, &import->intake, err);
+	if (r < 0)
+		return r;
+	import->sorter = sorter_new(import->batch, is_load);
+	if (!import->sorter)
+		return error_set(err, ENOMEM, "out of memory for an import");
+	r = intake_begin_sorted(import->batch, import->sorter, &import->intake, err);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&import);
 	return 0;
+}
+
+int graph_import_begin(struct graph *graph, const char *name, struct import **ret,
+		       struct error *err)
+{
+	return begin(graph, name, false, ret, err);
+}
+
+int graph_load_begin(struct graph *graph, struct import **ret, struct error *err)
+{
+	return begin(graph, NULL, true, ret, err);
 }
 
 /* --- bytes ------------------------------------------------------------------------------- */
@@ -139,19 +161,56 @@ static int add_image(struct import *import, const struct batch_layer *layer, con
 	return ret;
 }
 
-int graph_import_finish(struct import *import_owned, bool replace, const char *message,
-			char ret_id[GRAPH_ID_SIZE], struct error *err)
+/* What the bytes were: the ids of the images, one a line. */
+static int add_images(struct import *import, const char *message, struct strbuf *ids,
+		      struct error *err)
 {
-	struct import *import AUTO(graph_import_abort) = import_owned;
+	const char *name = import->is_load ? NULL : import->name;
 	struct batch_layer layer;
+	char id[GRAPH_ID_SIZE];
+	bool has_images = false;
 	int ret;
 
 	if (import->failure.code)
 		return repeat(&import->failure, err);
-	ret = intake_finish(steal_ptr(&import->intake), NULL, NULL, &layer, err);
+	ret = intake_finish_sorted(steal_ptr(&import->intake), &has_images, &layer, err);
+	if (ret < 0)
+		return ret;
+	if (has_images)
+		return archive_add_images(import->batch, import->sorter, name, ids, err);
+	ret = add_image(import, &layer, message, id, err);
 	if (ret == 0)
-		ret = add_image(import, &layer, message, ret_id, err);
+		strbuf_appendf(ids, "%s\n", id);
+	return ret;
+}
+
+int graph_import_finish(struct import *import_owned, bool replace, const char *message,
+			char ret_id[GRAPH_ID_SIZE], struct error *err)
+{
+	struct import *import AUTO(graph_import_abort) = import_owned;
+	AUTO(strbuf_deinit) struct strbuf ids = STRBUF_INIT;
+	int ret = add_images(import, message, &ids, err);
+
+	if (ret == 0)
+		ret = strbuf_check(&ids, err);
 	if (ret == 0)
 		ret = batch_publish(import->batch, replace, "import", err);
+	if (ret == 0)
+		snprintf(ret_id, GRAPH_ID_SIZE, "%s", strbuf_get_str(&ids));
+	return ret;
+}
+
+int graph_load_finish(struct import *import_owned, struct strbuf *ret_ids, struct error *err)
+{
+	struct import *import AUTO(graph_import_abort) = import_owned;
+	AUTO(strbuf_deinit) struct strbuf ids = STRBUF_INIT;
+	int ret = add_images(import, NULL, &ids, err);
+
+	if (ret == 0)
+		ret = strbuf_check(&ids, err);
+	if (ret == 0)
+		ret = batch_publish(import->batch, true, "load", err);
+	if (ret == 0)
+		strbuf_append(ret_ids, strbuf_get_str(&ids), ids.len);
 	return ret;
 }

@@ -4,6 +4,7 @@
  */
 #include "graph/batch_private.h"
 #include "graph/pipe.h"
+#include "graph/sort.h"
 
 #include "base/path.h"
 
@@ -18,6 +19,8 @@
 
 struct intake {
 	struct batch *batch;
+	struct sorter *sorter; /* NULL: it is a layer */
+	bool is_dropped;       /* what there was of the blob, for it is none */
 	struct blob blob;
 	char layer_name[24]; /* "" until it is made */
 	int layer_fd;
@@ -76,8 +79,12 @@ static void *run_unpacker(void *arg)
 {
 	struct intake *intake = arg;
 	struct source source = { .read = read_pipe, .arg = intake->pipe };
+	struct unpack_watch watch;
 
-	unpack_archive(&source, intake->layer_fd, &intake->result, &intake->unpack_err);
+	if (intake->sorter)
+		watch = sorter_get_watch(intake->sorter);
+	unpack_archive(&source, intake->sorter ? &watch : NULL, intake->layer_fd, &intake->result,
+		       &intake->unpack_err);
 	pipe_stop(intake->pipe);
 	return NULL;
 }
@@ -123,7 +130,8 @@ void intake_abort(struct intake *intake)
 	free(intake);
 }
 
-int intake_begin(struct batch *batch, struct intake **ret, struct error *err)
+int intake_begin_sorted(struct batch *batch, struct sorter *sorter, struct intake **ret,
+			struct error *err)
 {
 	struct intake *intake AUTO(intake_abort) = calloc(1, sizeof(*intake));
 	int r;
@@ -131,6 +139,7 @@ int intake_begin(struct batch *batch, struct intake **ret, struct error *err)
 	if (!intake)
 		return error_set(err, ENOMEM, "out of memory for a layer");
 	intake->batch = batch;
+	intake->sorter = sorter;
 	intake->blob.fd = -1;
 	intake->layer_fd = -1;
 	intake->pipe = pipe_new(PIPE_SIZE);
@@ -150,6 +159,11 @@ int intake_begin(struct batch *batch, struct intake **ret, struct error *err)
 	return 0;
 }
 
+int intake_begin(struct batch *batch, struct intake **ret, struct error *err)
+{
+	return intake_begin_sorted(batch, NULL, ret, err);
+}
+
 static int repeat(const struct error *from, struct error *err)
 {
 	if (err)
@@ -157,11 +171,21 @@ static int repeat(const struct error *from, struct error *err)
 	return -from->code;
 }
 
+/* Of an archive of images only the length counts. */
+static int keep_bytes(struct intake *intake, const void *bytes, size_t len)
+{
+	if (!intake->sorter || !sorter_has_images(intake->sorter))
+		return blob_write(&intake->blob, bytes, len, &intake->failure);
+	if (!intake->is_dropped && ftruncate(intake->blob.fd, 0) < 0)
+		return error_set_sys(&intake->failure, errno, "cannot store the archive");
+	intake->is_dropped = true;
+	intake->blob.size += len;
+	return 0;
+}
+
 int intake_write(struct intake *intake, const void *bytes, size_t len, struct error *err)
 {
-	if (intake->failure.code)
-		return repeat(&intake->failure, err);
-	if (blob_write(&intake->blob, bytes, len, &intake->failure) < 0)
+	if (intake->failure.code || keep_bytes(intake, bytes, len) < 0)
 		return repeat(&intake->failure, err);
 	/* The unpacker stops before the end only when it has failed. */
 	if (pipe_write(intake->pipe, bytes, len) < 0) {
@@ -176,19 +200,23 @@ uint64_t intake_get_size(const struct intake *intake)
 	return intake->blob.size;
 }
 
-int intake_finish(struct intake *intake_owned, const char *want_digest, const char *want_diff_id,
-		  struct batch_layer *ret, struct error *err)
+/* All bytes are there and the unpacker has come to their end. */
+static int end_unpacker(struct intake *intake, struct error *err)
 {
-	struct intake *intake AUTO(intake_abort) = intake_owned;
-	struct batch_layer layer = { .blob_size = intake->blob.size };
-	int r;
-
 	if (intake->failure.code)
 		return repeat(&intake->failure, err);
 	pipe_end(intake->pipe);
 	join_unpacker(intake);
+	return 0;
+}
+
+static int finish_layer(struct intake *intake, const char *want_digest, const char *want_diff_id,
+			struct batch_layer *ret, struct error *err)
+{
+	struct batch_layer layer = { .blob_size = intake->blob.size };
 	/* First of all: of bytes that are not the right ones nothing else matters. */
-	r = blob_finish(&intake->blob, want_digest, layer.digest, err);
+	int r = blob_finish(&intake->blob, want_digest, layer.digest, err);
+
 	if (r < 0)
 		return r;
 	if (intake->unpack_err.code)
@@ -198,6 +226,29 @@ int intake_finish(struct intake *intake_owned, const char *want_digest, const ch
 	if (r == 0)
 		*ret = layer;
 	return r;
+}
+
+int intake_finish(struct intake *intake_owned, const char *want_digest, const char *want_diff_id,
+		  struct batch_layer *ret, struct error *err)
+{
+	struct intake *intake AUTO(intake_abort) = intake_owned;
+	int r = end_unpacker(intake, err);
+
+	return r < 0 ? r : finish_layer(intake, want_digest, want_diff_id, ret, err);
+}
+
+int intake_finish_sorted(struct intake *intake_owned, bool *ret_has_images, struct batch_layer *ret,
+			 struct error *err)
+{
+	struct intake *intake AUTO(intake_abort) = intake_owned;
+	int r = end_unpacker(intake, err);
+
+	if (r < 0)
+		return r;
+	if (intake->unpack_err.code)
+		return repeat(&intake->unpack_err, err);
+	r = sorter_judge(intake->sorter, ret_has_images, err);
+	return r < 0 || *ret_has_images ? r : finish_layer(intake, NULL, NULL, ret, err);
 }
 
 /* --- from a blob that is there ----------------------------------------------------------------- */
@@ -234,7 +285,7 @@ static int unpack_file(struct batch *batch, int fd, const char *want_diff_id,
 	auto_fd int dir = make_layer_dir(batch, name, sizeof(name), err);
 	if (dir < 0)
 		return dir;
-	r = unpack_archive(&source, dir, &result, err);
+	r = unpack_archive(&source, NULL, dir, &result, err);
 	if (r == 0)
 		r = take_layer(batch, name, &result, want_diff_id, layer, err);
 	if (r < 0)

@@ -92,23 +92,44 @@ int batch_add_tag(struct batch *batch, size_t image, const char *name, struct er
 
 /* --- into the store -------------------------------------------------------------------------- */
 
-/* Of what is there under that digest already ours is the same. */
-static int place(const struct batch *batch, const char *kind, int dir_fd,
-		 const struct batch_items *items, struct error *err)
+/* Of what is there under that digest already ours is the same; what is not in the batch is
+ * there. */
+static int place(const struct batch *batch, const char *kind, int dir_fd, const char *digest,
+		 struct error *err)
 {
-	for (size_t i = 0; i < items->count; i++) {
-		const char *digest = items->items[i].digest;
-		char name[BATCH_NAME_SIZE];
+	char name[BATCH_NAME_SIZE];
 
-		snprintf(name, sizeof(name), "%s-%s", kind, digest);
-		if (renameat2(batch->dir_fd, name, dir_fd, digest, RENAME_NOREPLACE) < 0 &&
-		    errno != EEXIST)
-			return error_set_sys(err, errno, "cannot move %s %s to its place", kind,
-					     digest);
-	}
-	if (items->count > 0 && fsync(dir_fd) < 0)
-		return error_set_sys(err, errno, "cannot make the image durable");
-	return 0;
+	snprintf(name, sizeof(name), "%s-%s", kind, digest);
+	if (renameat2(batch->dir_fd, name, dir_fd, digest, RENAME_NOREPLACE) == 0 ||
+	    errno == EEXIST || errno == ENOENT)
+		return 0;
+	return error_set_sys(err, errno, "cannot move %s %s to its place", kind, digest);
+}
+
+/* Only what the images need: an archive may hold more. */
+static int place_image(const struct batch *batch, const struct image *image, struct error *err)
+{
+	const struct stored_image *stored = stored_image_of(image);
+	const struct graph *graph = batch->graph;
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < image->layer_count; i++)
+		ret = place(batch, BATCH_LAYER, graph->layers_fd, image->diff_ids[i], err);
+	for (size_t i = 0; ret == 0 && i < stored->blob_count; i++)
+		ret = place(batch, BATCH_BLOB, graph->blobs_fd, stored->blobs[i], err);
+	return ret;
+}
+
+static int place_all(const struct batch *batch, struct error *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < batch->image_count; i++)
+		ret = place_image(batch, batch->images[i], err);
+	if (ret == 0 && batch->image_count > 0 &&
+	    (fsync(batch->graph->layers_fd) < 0 || fsync(batch->graph->blobs_fd) < 0))
+		ret = error_set_sys(err, errno, "cannot make the image durable");
+	return ret;
 }
 
 /* One that the store has already stays the object that it is. */
@@ -159,9 +180,7 @@ static int publish_locked(struct batch *batch, bool replace, struct error *err)
 		return ret;
 	for (size_t i = 0; i < batch->tag_count; i++)
 		refs_drop_damaged_tag(graph, batch->tags[i].name);
-	ret = place(batch, BATCH_LAYER, graph->layers_fd, &batch->layers, err);
-	if (ret == 0)
-		ret = place(batch, BATCH_BLOB, graph->blobs_fd, &batch->blobs, err);
+	ret = place_all(batch, err);
 	if (ret == 0)
 		ret = graph_publish_locked(graph, steal_ptr(&next), err);
 	return ret;

@@ -280,9 +280,36 @@ static int fail_tar(struct archive *tar, const struct tap *tap, const char *path
 	return tap->err.code ? ret : error_wrap(err, ret, "entry '%s'", path);
 }
 
+/* Who looks on, and what became of the entry at hand. */
+struct watching {
+	const struct unpack_watch *watch; /* NULL: nobody */
+	int fate;
+};
+
+/* A fate is final for the entry, or for all. */
+static int note_fate(struct watching *watching, int fate)
+{
+	if (fate < 0)
+		return fate;
+	watching->fate = fate;
+	if (fate == UNPACK_ALONE)
+		watching->watch = NULL;
+	return 0;
+}
+
+static int show_data(struct watching *watching, const void *bytes, size_t len, int64_t offset,
+		     struct error *err)
+{
+	const struct unpack_watch *watch = watching->watch;
+
+	if (!watch || !len)
+		return 0;
+	return note_fate(watching, watch->data(watch->arg, bytes, len, offset, err));
+}
+
 /* fd -1: only read over it, which finds what is cut off. */
 static int copy_data(struct archive *tar, const struct tap *tap, const struct layer_entry *entry,
-		     int fd, struct error *err)
+		     int fd, struct watching *watching, struct error *err)
 {
 	for (;;) {
 		const void *bytes;
@@ -297,6 +324,9 @@ static int copy_data(struct archive *tar, const struct tap *tap, const struct la
 		    len > (uint64_t)(entry->size_bytes - offset))
 			return error_set(err, EINVAL, "entry '%s': data beyond its size",
 					 entry->path);
+		ret = show_data(watching, bytes, len, offset, err);
+		if (ret < 0)
+			return ret;
 		if (fd < 0 || !len)
 			continue;
 		ret = path_pwrite_all(fd, bytes, len, offset);
@@ -306,31 +336,65 @@ static int copy_data(struct archive *tar, const struct tap *tap, const struct la
 	}
 }
 
+static int begin_watched(struct archive_entry *from, const struct layer_entry *entry,
+			 struct watching *watching, struct error *err)
+{
+	const struct unpack_watch *watch = watching->watch;
+	struct unpack_item item = {
+		.path = entry->path,
+		.link = entry->target,
+		.hard_link = archive_entry_hardlink(from),
+		.is_dir = S_ISDIR(entry->mode),
+	};
+
+	watching->fate = UNPACK_ALONE;
+	if (!watch)
+		return 0;
+	item.is_file = S_ISREG(entry->mode) && !item.hard_link;
+	return note_fate(watching, watch->begin(watch->arg, &item, err));
+}
+
+static int end_watched(const struct layer_entry *entry, struct watching *watching,
+		       struct error *err)
+{
+	const struct unpack_watch *watch = watching->watch;
+
+	if (!watch)
+		return 0;
+	return note_fate(watching, watch->end(watch->arg, entry->size_bytes, err));
+}
+
 static int unpack_entry(struct archive *tar, const struct tap *tap, struct archive_entry *from,
-			struct layer *layer, struct error *err)
+			const struct layer_entry *entry, struct layer *layer,
+			struct watching *watching, struct error *err)
+{
+	const char *hard_link = archive_entry_hardlink(from);
+	auto_fd int fd = -1;
+	int ret = begin_watched(from, entry, watching, err);
+
+	if (ret == 0 && watching->fate != UNPACK_TAKEN)
+		ret = hard_link ? layer_add_hard_link(layer, entry->path, hard_link, err)
+				: layer_add(layer, entry, &fd, err);
+	/* A hard link may carry the content again: that of the file it names. */
+	if (ret == 0 && !hard_link)
+		ret = copy_data(tar, tap, entry, fd, watching, err);
+	if (ret == 0 && fd >= 0)
+		ret = layer_finish_file(layer, entry, fd, err);
+	if (ret == 0 && !is_usable(archive_read_data_skip(tar)))
+		ret = fail_tar(tar, tap, entry->path, err);
+	return ret < 0 ? ret : end_watched(entry, watching, err);
+}
+
+static int take_and_unpack(struct archive *tar, const struct tap *tap, struct archive_entry *from,
+			   struct layer *layer, struct watching *watching, struct error *err)
 {
 	struct layer_xattr xattrs[XATTRS_MAX];
 	struct layer_entry entry = { .path = NULL };
-	const char *hard_link = archive_entry_hardlink(from);
-	auto_fd int fd = -1;
-
 	int ret = take_entry(from, &entry, err);
+
 	if (ret == 0)
 		ret = take_xattrs(from, &entry, xattrs, err);
-	if (ret < 0)
-		return ret;
-	if (hard_link)
-		ret = layer_add_hard_link(layer, entry.path, hard_link, err);
-	else
-		ret = layer_add(layer, &entry, &fd, err);
-	/* A hard link may carry the content again: that of the file it names. */
-	if (ret == 0 && !hard_link)
-		ret = copy_data(tar, tap, &entry, fd, err);
-	if (ret == 0 && fd >= 0)
-		ret = layer_finish_file(layer, &entry, fd, err);
-	if (ret == 0 && !is_usable(archive_read_data_skip(tar)))
-		ret = fail_tar(tar, tap, entry.path, err);
-	return ret;
+	return ret < 0 ? ret : unpack_entry(tar, tap, from, &entry, layer, watching, err);
 }
 
 /* --- the archive ------------------------------------------------------------------- */
@@ -349,8 +413,11 @@ static int check_tar_end(struct archive *tar, struct tap *tap, int64_t at, struc
 	return 0;
 }
 
-static int unpack_tar(struct archive *tar, struct tap *tap, struct layer *layer, struct error *err)
+static int unpack_tar(struct archive *tar, struct tap *tap, struct layer *layer,
+		      const struct unpack_watch *watch, struct error *err)
 {
+	struct watching watching = { .watch = watch };
+
 	for (;;) {
 		struct archive_entry *entry;
 		int64_t at = archive_filter_bytes(tar, -1);
@@ -359,13 +426,17 @@ static int unpack_tar(struct archive *tar, struct tap *tap, struct layer *layer,
 			return check_tar_end(tar, tap, at, err);
 		if (!is_usable(ret))
 			return fail_archive(tar, tap, "damaged or cut off tar archive", err);
-		ret = unpack_entry(tar, tap, entry, layer, err);
+		ret = take_and_unpack(tar, tap, entry, layer, &watching, err);
 		if (ret < 0)
 			return ret;
+		/* No layer comes of it: nobody asks for its digest. */
+		if (watching.fate == UNPACK_TAKEN)
+			tap->digest = NULL;
 	}
 }
 
-static int unpack_decoded(struct decoder *decoder, struct layer *layer, struct digest *digest,
+static int unpack_decoded(struct decoder *decoder, struct layer *layer,
+			  const struct unpack_watch *watch, struct digest *digest,
 			  struct error *err)
 {
 	struct source decoded = { .read = read_decoded, .arg = decoder };
@@ -382,11 +453,11 @@ static int unpack_decoded(struct decoder *decoder, struct layer *layer, struct d
 					 "not a tar archive, nor one compressed in a known way");
 		return fail_archive(tar, &tap, "cannot read the archive", err);
 	}
-	return unpack_tar(tar, &tap, layer, err);
+	return unpack_tar(tar, &tap, layer, watch, err);
 }
 
-static int unpack_in_c_locale(const struct source *source, int layer_fd, struct unpack_result *ret,
-			      struct error *err)
+static int unpack_in_c_locale(const struct source *source, const struct unpack_watch *watch,
+			      int layer_fd, struct unpack_result *ret, struct error *err)
 {
 	struct layer *layer AUTO(layer_free) = layer_new(layer_fd);
 	struct digest *digest AUTO(digest_free) = digest_new();
@@ -398,7 +469,7 @@ static int unpack_in_c_locale(const struct source *source, int layer_fd, struct 
 		return error_set(err, ENOMEM, "out of memory for an archive");
 	int r = decoder_open(decoder, source, &from, err);
 	if (r == 0)
-		r = unpack_decoded(decoder, layer, decoder->is_plain ? NULL : digest, err);
+		r = unpack_decoded(decoder, layer, watch, decoder->is_plain ? NULL : digest, err);
 	if (r == 0)
 		r = layer_finish(layer, &result.size_bytes, err);
 	if (r == 0 && !decoder->is_plain)
@@ -410,14 +481,14 @@ static int unpack_in_c_locale(const struct source *source, int layer_fd, struct 
 	return 0;
 }
 
-int unpack_archive(const struct source *source, int layer_fd, struct unpack_result *ret,
-		   struct error *err)
+int unpack_archive(const struct source *source, const struct unpack_watch *watch, int layer_fd,
+		   struct unpack_result *ret, struct error *err)
 {
 	locale_t locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 	if (!locale)
 		return error_set(err, ENOMEM, "out of memory for an archive");
 	locale_t before = uselocale(locale);
-	int r = unpack_in_c_locale(source, layer_fd, ret, err);
+	int r = unpack_in_c_locale(source, watch, layer_fd, ret, err);
 	uselocale(before);
 	freelocale(locale);
 	return r;

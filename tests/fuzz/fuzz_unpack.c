@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	auto_fd int parent = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_fd int layer = path_open_dir(parent, "layer", 0755, NULL);
-	int ret = unpack_archive(&source, layer, &result, &err);
+	int ret = unpack_archive(&source, NULL, layer, &result, &err);
 	if (ret < 0)
 		must(err.code == -ret && *err.msg);
 	else
