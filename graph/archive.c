@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define UNPACKERS 2 /* side by side */
+#define HUB "docker.io/"
+#define HUB_LIBRARY "docker.io/library/"
 
 /* --- lists --------------------------------------------------------------------------------- */
 
@@ -67,11 +69,19 @@ int archive_images_get(struct archive_images *images, const char *config,
 	return 0;
 }
 
+/* docker.io is where a name without a host comes from: tools write it out, people do not. */
+static const char *shorten(const char *name)
+{
+	if (strncmp(name, HUB_LIBRARY, strlen(HUB_LIBRARY)) == 0)
+		return name + strlen(HUB_LIBRARY);
+	return strncmp(name, HUB, strlen(HUB)) == 0 ? name + strlen(HUB) : name;
+}
+
 int archive_image_add_name(struct archive_image *image, const char *name, struct error *err)
 {
 	char canonical[GRAPH_NAME_SIZE];
 	char **grown;
-	int ret = graph_parse_name(name, canonical, err);
+	int ret = graph_parse_name(shorten(name), canonical, err);
 
 	if (ret < 0)
 		return error_wrap(err, ret, "a name in the archive");

@@ -14,8 +14,6 @@
 #define NAME_FULL "io.containerd.image.name"
 #define NAME_REF "org.opencontainers.image.ref.name"
 #define KIND "vnd.docker.reference.type"
-#define HUB "docker.io/"
-#define HUB_LIBRARY "docker.io/library/"
 
 struct reader {
 	struct batch *batch;
@@ -88,11 +86,6 @@ static int take_name(struct archive_image *image, const json_t *descriptor, stru
 		name = json_get_str(annotations, NAME_REF, NULL);
 	if (!name || !strpbrk(name, ":/"))
 		return 0;
-	/* docker.io is where a name without a host comes from. */
-	if (strncmp(name, HUB_LIBRARY, strlen(HUB_LIBRARY)) == 0)
-		name += strlen(HUB_LIBRARY);
-	else if (strncmp(name, HUB, strlen(HUB)) == 0)
-		name += strlen(HUB);
 	return archive_image_add_name(image, name, err);
 }
 

@@ -21,7 +21,8 @@ struct archive_images {
 /* The image of that config, made when there is none yet; *ret is borrowed until the next call. */
 int archive_images_get(struct archive_images *images, const char *config,
 		       struct archive_image **ret, bool *ret_is_new, struct error *err);
-/* A name as the archive has it: with a tag, canonical or not. */
+/* A name as the archive has it; docker.io/ and docker.io/library/ in front are left out, as
+ * docker load does. */
 int archive_image_add_name(struct archive_image *image, const char *name, struct error *err);
 /* Room for so many layers, whose digests are the caller's to fill in. */
 int archive_image_set_layers(struct archive_image *image, size_t count, struct error *err);

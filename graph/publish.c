@@ -120,12 +120,15 @@ static int place_image(const struct batch *batch, const struct image *image, str
 	return ret;
 }
 
-static int place_all(const struct batch *batch, struct error *err)
+/* One that the store had before stays with its own manifest and blobs. */
+static int place_all(const struct batch *batch, const struct graph_snapshot *next,
+		     struct error *err)
 {
 	int ret = 0;
 
 	for (size_t i = 0; ret == 0 && i < batch->image_count; i++)
-		ret = place_image(batch, batch->images[i], err);
+		if (snapshot_find_id(next, batch->images[i]->id) == batch->images[i])
+			ret = place_image(batch, batch->images[i], err);
 	if (ret == 0 && batch->image_count > 0 &&
 	    (fsync(batch->graph->layers_fd) < 0 || fsync(batch->graph->blobs_fd) < 0))
 		ret = error_set_sys(err, errno, "cannot make the image durable");
@@ -180,7 +183,7 @@ static int publish_locked(struct batch *batch, bool replace, struct error *err)
 		return ret;
 	for (size_t i = 0; i < batch->tag_count; i++)
 		refs_drop_damaged_tag(graph, batch->tags[i].name);
-	ret = place_all(batch, err);
+	ret = place_all(batch, next, err);
 	if (ret == 0)
 		ret = graph_publish_locked(graph, steal_ptr(&next), err);
 	return ret;
