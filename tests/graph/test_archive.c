@@ -77,7 +77,7 @@ static void test_oci(void **state)
 static void test_index_first_and_compressed(void **state)
 {
 	struct fixture *fixture = *state;
-	AUTO(strbuf_deinit) struct strbuf tar = STRBUF_INIT, packed = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf tar = STRBUF_INIT;
 	struct made_image made;
 	char id[GRAPH_ID_SIZE];
 
