@@ -205,7 +205,9 @@ int perform_import(const struct job *job, struct error *err)
 	if (ret < 0)
 		return ret;
 	/* The two first: more do not fit, and their images are there. */
-	ticket_note(ticket, "%.*s", 2 * GRAPH_ID_SIZE - 1, strbuf_get_str(&ids));
+	ticket_note(ticket, "%.*s",
+		    (int)(ids.len < 2 * GRAPH_ID_SIZE ? ids.len : 2 * GRAPH_ID_SIZE) - 1,
+		    strbuf_get_str(&ids));
 	strbuf_append(job->reply, ids.data, ids.len);
 	return 0;
 }

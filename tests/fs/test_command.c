@@ -402,8 +402,8 @@ static void test_update(void **state)
 
 static void test_properties(void **state)
 {
-	static const enum verb waiting[] = { VERB_EXEC, VERB_IMPORT, VERB_RESTART, VERB_STOP,
-					     VERB_WAIT };
+	static const enum verb waiting[] = { VERB_EXEC,    VERB_IMPORT, VERB_LOAD,
+					     VERB_RESTART, VERB_STOP,   VERB_WAIT };
 
 	(void)state;
 	for (enum verb verb = VERB_CREATE; verb <= VERB_RESIZE; verb++) {
