@@ -11,17 +11,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int check_access(const struct tree_row *row, int flags, struct error *err)
+static int refuse_access(struct fs *fs, uint64_t node, const char *what, struct error *err)
 {
+	AUTO(strbuf_deinit) struct strbuf path = STRBUF_INIT;
+
+	tree_describe(fs, node, &path);
+	return error_set(err, EACCES, "'%s' is %s", strbuf_get_str(&path), what);
+}
+
+static int check_access(struct fs *fs, uint64_t node, int flags, struct error *err)
+{
+	const struct tree_row *row = tree_get_row(node_get_kind(node));
 	int access = flags & O_ACCMODE;
 
 	if (!row)
 		return error_set(err, ESTALE, "this file is known no more");
 	/* The kernel lets root past the mode. */
 	if (access != O_RDONLY && !(row->mode & 0200))
-		return error_set(err, EACCES, "'%s' is read-only", row->name);
+		return refuse_access(fs, node, "read-only", err);
 	if (access != O_WRONLY && !(row->mode & 0400))
-		return error_set(err, EACCES, "'%s' is write-only", row->name);
+		return refuse_access(fs, node, "write-only", err);
 	if (row->class == FILE_IMPORT)
 		return error_set(err, EBUSY, "the image is being written by another");
 	return 0;
@@ -130,10 +139,9 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
 	AUTO(handle_unref) struct handle *handle = find_opened(fs);
-	const struct tree_row *row = tree_get_row(node_get_kind(ino));
 	struct error err = ERROR_INIT;
 	struct caller caller;
-	int r = handle ? 0 : check_access(row, fi->flags, &err);
+	int r = handle ? 0 : check_access(fs, ino, fi->flags, &err);
 
 	if (!handle && r == 0 && nodes_need_worker(fs->nodes, ino)) {
 		reportfile_open(req, ino, fi->flags);

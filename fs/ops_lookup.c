@@ -12,6 +12,7 @@
 
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 void ops_init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -150,18 +151,26 @@ void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_attr(req, &st, get_attr_timeout(row));
 }
 
+static void refuse_change(fuse_req_t req, fuse_ino_t ino, int code)
+{
+	AUTO(strbuf_deinit) struct strbuf path = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+
+	tree_describe(fs_of(req), ino, &path);
+	error_set(&err, code, "owner, mode, times and size of '%s' cannot be changed",
+		  strbuf_get_str(&path));
+	fs_reply_error(req, &err);
+}
+
 /* chmod, chown and touch of what can be written succeed and change nothing; a new size matters to an
  * image being written only. */
 void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		 struct fuse_file_info *fi)
 {
 	const struct tree_row *row = tree_get_row(node_get_kind(ino));
-	struct error err = ERROR_INIT;
 
 	if (row && (row->class == FILE_DIR || !(row->mode & 0200))) {
-		error_set(&err, to_set & FUSE_SET_ATTR_SIZE ? EACCES : EPERM,
-			  "'%s' cannot be changed", row->name ? row->name : "this directory");
-		fs_reply_error(req, &err);
+		refuse_change(req, ino, to_set & FUSE_SET_ATTR_SIZE ? EACCES : EPERM);
 		return;
 	}
 	if (row && row->class == FILE_IMPORT && (to_set & FUSE_SET_ATTR_SIZE) && fi) {
@@ -199,12 +208,32 @@ static void answer_link(struct work *work, int result)
 	fuse_reply_readlink(work->req, work->name);
 }
 
+/* A container without an image has nothing to go to, but whoever only lists it has not failed: the link is
+ * shown, and leads nowhere. The sentence is there for who followed it. */
+static bool name_missing(struct work *work, char *path, size_t size)
+{
+	AUTO(container_view_unref)
+	struct container_view *view = names_get_view(work->fs, node_get_key(work->parent));
+
+	if (!view || node_get_kind(work->parent) != NODE_C_ROOTFS || work->err.code != ENOENT)
+		return false;
+	snprintf(path, size, "%s/rootfs/%s", work->fs->options->run, view->id);
+	if (access(path, F_OK) == 0)
+		return false;
+	fs_note_error(work->fs, &work->caller, &work->err);
+	return true;
+}
+
 /* The link is read so that somebody can go there: see that the file system is mounted first. */
 static void run_expose(struct work *work)
 {
 	char path[PATH_MAX];
 	int r = expose(work, path, sizeof(path));
 
+	if (r < 0 && name_missing(work, path, sizeof(path))) {
+		error_clear(&work->err);
+		r = 0;
+	}
 	if (r == 0) {
 		work->name = strdup(path);
 		if (!work->name)

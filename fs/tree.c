@@ -177,6 +177,42 @@ int tree_list(struct fs *fs, uint64_t dir, bool (*emit)(void *arg, const char *n
 	return names_list(fs, dir, emit, arg, err);
 }
 
+static bool describe_container(struct fs *fs, uint64_t key, struct strbuf *out)
+{
+	AUTO(container_view_unref) struct container_view *view = names_get_view(fs, key);
+
+	if (view)
+		strbuf_appendf(out, "containers/%s", view->name);
+	return view != NULL;
+}
+
+static bool describe_image(struct fs *fs, uint64_t key, struct strbuf *out)
+{
+	AUTO(image_unref) struct image *image = names_get_image(fs, key);
+
+	if (image)
+		strbuf_appendf(out, "images/sha256/%.12s", image->id);
+	return image != NULL;
+}
+
+void tree_describe(struct fs *fs, uint64_t node, struct strbuf *out)
+{
+	const struct tree_row *row = tree_get_row(node_get_kind(node));
+	uint64_t key = node_get_key(node);
+	bool inside = false;
+
+	if (!row)
+		return;
+	if (row->kind == NODE_CONTAINER || row->parent == NODE_CONTAINER)
+		inside = describe_container(fs, key, out);
+	else if (row->kind == NODE_IMAGE || row->parent == NODE_IMAGE)
+		inside = describe_image(fs, key, out);
+	if (row->name)
+		strbuf_appendf(out, "%s%s", inside ? "/" : "", row->name);
+	else if (!inside)
+		strbuf_append_str(out, row->kind == NODE_ROOT ? "/" : "this name");
+}
+
 static mode_t get_mode(const struct fs *fs, const struct tree_row *row)
 {
 	mode_t mode = row->mode;

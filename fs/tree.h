@@ -61,6 +61,10 @@ int tree_find(struct fs *fs, uint64_t parent, const char *name, struct tree_entr
 int tree_list(struct fs *fs, uint64_t dir, bool (*emit)(void *arg, const char *name, uint64_t node),
 	      void *arg, struct error *err);
 
+/* Where a node lies below the mount, for a sentence: "containers/web/status"; of what lies deeper the last name.
+ * Appends to out. */
+void tree_describe(struct fs *fs, uint64_t node, struct strbuf *out);
+
 /* Attributes of a directory, link or stream; files with a text or log get their size from fs/nodes.h.
  * -ENOENT when the object has gone. */
 int tree_stat(struct fs *fs, uint64_t node, struct stat *ret);

@@ -365,6 +365,13 @@ int container_check(struct container *c, bool damaged_is_fine, struct error *err
 
 void container_emit(struct container *c, const char *action, const char *key, const char *value)
 {
+	const char *const pairs[] = { key, value, NULL };
+
+	container_emit_pairs(c, action, pairs);
+}
+
+void container_emit_pairs(struct container *c, const char *action, const char *const pairs[])
+{
 	if (c->exec) /* there are no events of execs */
 		return;
 	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
@@ -374,8 +381,8 @@ void container_emit(struct container *c, const char *action, const char *key, co
 	json_object_set_new(attributes, "image",
 			    json_string(json_get_str(view->config, "Image", "")));
 	json_object_set_new(attributes, "name", json_string(view->name));
-	if (key)
-		json_object_set_new(attributes, key, json_string(value));
+	for (; *pairs; pairs += 2)
+		json_object_set_new(attributes, pairs[0], json_string(pairs[1]));
 	events_emit(c->engine->events, "container", action, c->id, attributes);
 }
 

@@ -263,12 +263,14 @@ int container_resize(struct container *c, struct ticket *ticket, unsigned rows, 
 		     struct error *err)
 {
 	int ret = resize(c, ticket->number, rows, cols, err);
-	char height[12];
+	char height[12], width[12];
+	const char *const size[] = { "height", height, "width", width, NULL };
 
 	if (ret < 0)
 		return ret;
 	snprintf(height, sizeof(height), "%u", rows);
-	container_emit(c, "resize", "height", height);
+	snprintf(width, sizeof(width), "%u", cols);
+	container_emit_pairs(c, "resize", size);
 	return 0;
 }
 

@@ -199,6 +199,8 @@ void container_view_set_error(struct container_view *view, const char *sentence)
 int container_check(struct container *c, bool damaged_is_fine, struct error *err);
 /* events_emit() with name, image, labels and one more attribute (or NULL). */
 void container_emit(struct container *c, const char *action, const char *key, const char *value);
+/* The same with several more: key, value, key, value, NULL. */
+void container_emit_pairs(struct container *c, const char *action, const char *const pairs[]);
 
 /* --- store.c: what lies on disk --------------------------------------------- */
 
