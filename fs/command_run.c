@@ -263,6 +263,15 @@ static int refuse_cidfile(TAKE_ARGS)
 			 "'%s' is not written from a control file; its reply is the id", value);
 }
 
+static int refuse_env_file(TAKE_ARGS)
+{
+	(void)target;
+	(void)spec;
+	return error_set(err, ENOTSUP,
+			 "'%s' is not read by a control file; write -e NAME=VALUE, or use cfs",
+			 value);
+}
+
 /* --- the tables ----------------------------------------------------------- */
 
 #define TOP(k) .key = k
@@ -295,6 +304,7 @@ static int refuse_cidfile(TAKE_ARGS)
 	{ OPTION(0, "domainname", "DOMAIN"), .take = take_text, TOP("Domainname") }, \
 	{ OPTION(0, "entrypoint", "WORD"), .take = take_entrypoint, TOP("Entrypoint") }, \
 	{ OPTION('e', "env", "NAME=VALUE"), .take = take_env, TOP("Env") }, \
+	{ OPTION(0, "env-file", "FILE"), .take = refuse_env_file, .hidden = true }, \
 	{ OPTION(0, "expose", "PORT[/PROTOCOL]"), .take = command_take_expose }, \
 	{ OPTION('h', "hostname", "HOST[.DOMAIN]"), .take = take_hostname, TOP("Hostname") }, \
 	{ OPTION(0, "init", NULL), .take = take_bool, HOST("Init") }, \

@@ -83,9 +83,7 @@ static _Noreturn void watch(pid_t program)
 
 void init_run(const struct sandbox *box, struct shim_failed *failed)
 {
-	/* Opened before the program can put something else there. */
-	int null_fd = dev_open_null(box->root_fd);
-	if (null_fd < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
 		error_set_sys(&failed->error, errno, "cannot set up init");
 		return;
 	}
@@ -105,7 +103,7 @@ void init_run(const struct sandbox *box, struct shim_failed *failed)
 	}
 	/* The program's ends of its pipes are its own alone. */
 	for (int fd = 0; fd < 3; fd++)
-		dup2(null_fd, fd);
+		dup2(box->null_fd, fd);
 	kernel_close_range(3, ~0U, 0);
 	watch((pid_t)pid);
 }

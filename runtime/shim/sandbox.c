@@ -174,6 +174,9 @@ static int prepare(struct sandbox *box, struct error *err)
 	r = sandbox_leave_keyring(err);
 	if (r < 0)
 		return r;
+	/* Before the program can put something else there, and before a limit of descriptors. */
+	if (plan_has(box->plan, PLAN_INIT) && (box->null_fd = dev_open_null(box->root_fd)) < 0)
+		return error_set_sys(err, errno, "cannot open /dev/null for the init");
 	r = identity_set_limits(box->plan, err);
 	if (r < 0)
 		return r;

@@ -20,6 +20,7 @@ struct sandbox {
 	int shim_channel;   /* the shim's end, which the child inherits and closes */
 	int proc_fd;        /* the host's /proc */
 	int root_fd;        /* the container's root, once it is there */
+	int null_fd;        /* of an init, opened before it may have few descriptors */
 	char *args;         /* the shim's own command line, which init replaces */
 	size_t args_size;
 };
