@@ -1,6 +1,7 @@
 # Docker's own tests of a container's life and streams, by their names: what each asserts, with plain
 # tools on the files of a mount. Where the mount differs from Docker on purpose, the mount's rule is
 # what is asserted. Those of other subjects are in the file of the subject.
+# shellcheck shell=bash disable=SC2016
 
 load lib
 
@@ -211,14 +212,14 @@ end_readers() {
 @test "TestPostContainersAttachStderr, TestWriteBroadcaster, TestBufReader: streams apart, a reader that goes is nobody's loss" {
 	OPTIONS=-i run_container web sh -c 'while read -r line; do echo "$line" >&2; done'
 	start_readers web 2
-	sleep 1000 <"$MNT/containers/web/attach" 3>&- & # opens it, and never reads
+	exec 6<"$MNT/containers/web/attach" # and never reads
 	echo one >"$MNT/containers/web/stdin"
 	end_readers one
 	echo two >"$MNT/containers/web/stdin" # nobody is there any more
 	ctl_of web closestdin >/dev/null
 	wait_exit web >/dev/null
-	expect_equal "$(cat "$MNT/containers/web/stderr" | xargs)$(cat "$MNT/containers/web/stdout")" 'one two'
-	kill $!
+	exec 6<&-
+	expect_equal "$(xargs <"$MNT/containers/web/stderr")$(cat "$MNT/containers/web/stdout")" 'one two'
 }
 
 @test "TestRunDisconnect, TestAttachDisconnect, TestRunDetach: closing a reader never kills; the end of its input does end cat" {
