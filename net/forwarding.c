@@ -12,7 +12,8 @@
 
 #define SETTINGS "/proc/sys/net/"
 
-static int set(const char *path, char value, struct error *err)
+/* 1 when it was changed, 0 when it was so. */
+static int change(const char *path, char value, struct error *err)
 {
 	auto_fd int fd = open(path, O_RDWR | O_CLOEXEC);
 	char has = 0;
@@ -23,8 +24,16 @@ static int set(const char *path, char value, struct error *err)
 		return 0;
 	if (pwrite(fd, &value, 1, 0) != 1)
 		return error_set_sys(err, errno, "cannot set %s to %c", path, value);
-	log_info("%s is now %c, for containers on a bridge", path, value);
-	return 0;
+	return 1;
+}
+
+static int set(const char *path, char value, struct error *err)
+{
+	int ret = change(path, value, err);
+
+	if (ret > 0)
+		log_info("%s is now %c, for containers on a bridge", path, value);
+	return ret < 0 ? ret : 0;
 }
 
 static bool is(const char *path, char value)
@@ -77,6 +86,6 @@ int forwarding_set_up(const char *bridge, bool with_ipv6, struct error *err)
 	if (ret < 0)
 		return ret;
 	snprintf(path, sizeof(path), SETTINGS "ipv4/conf/%s/route_localnet", bridge);
-	ret = set(path, '1', err);
+	ret = change(path, '1', err); /* it goes with the bridge */
 	return ret < 0 || !with_ipv6 ? ret : set_up_ipv6(err);
 }

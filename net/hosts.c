@@ -123,6 +123,7 @@ struct resolv {
 	size_t server_count;
 	struct word search;
 	struct strbuf options;
+	bool keeps_loopback;
 };
 
 static void parse_line(struct resolv *resolv, struct word line)
@@ -132,7 +133,7 @@ static void parse_line(struct resolv *resolv, struct word line)
 	if (!next_word(&line, &key))
 		return;
 	if (word_is(key, "nameserver")) {
-		if (next_word(&line, &value) && is_reachable(value) &&
+		if (next_word(&line, &value) && (resolv->keeps_loopback || is_reachable(value)) &&
 		    resolv->server_count < SERVERS_MAX)
 			resolv->servers[resolv->server_count++] = value;
 	} else if (word_is(key, "search")) {
@@ -197,10 +198,27 @@ static void render_options(struct strbuf *out, const struct resolv *resolv,
 	strbuf_append_char(out, '\n');
 }
 
+static void render_fallback(struct strbuf *out, const char *const *servers)
+{
+	for (; *servers; servers++)
+		strbuf_appendf(out, "nameserver %s\n", *servers);
+}
+
+bool hosts_has_server(const char *host_text, size_t host_len)
+{
+	struct resolv resolv = { .search = { "", 0 }, .options = STRBUF_INIT };
+
+	parse_host(&resolv, host_text, host_len);
+	strbuf_deinit(&resolv.options);
+	return resolv.server_count > 0;
+}
+
 void hosts_render_resolv(struct strbuf *out, const struct hosts_resolv *asked,
 			 const char *host_text, size_t host_len)
 {
-	struct resolv resolv = { .server_count = 0, .search = { "", 0 }, .options = STRBUF_INIT };
+	struct resolv resolv = { .search = { "", 0 },
+				 .options = STRBUF_INIT,
+				 .keeps_loopback = asked->keeps_loopback };
 	size_t server_count = asked->server_count;
 
 	parse_host(&resolv, host_text, host_len);
@@ -214,7 +232,9 @@ void hosts_render_resolv(struct strbuf *out, const struct hosts_resolv *asked,
 		append_clean(out, resolv.servers[i].text, resolv.servers[i].len);
 		strbuf_append_char(out, '\n');
 	}
-	if (server_count == 0 && resolv.server_count == 0)
+	if (server_count == 0 && resolv.server_count == 0 && asked->fallback)
+		render_fallback(out, asked->fallback);
+	else if (server_count == 0 && resolv.server_count == 0)
 		strbuf_append_str(out, "# no name server: the host's are on its own loopback; "
 				       "say which with Dns\n");
 	render_search(out, &resolv, asked->search, asked->search_count);

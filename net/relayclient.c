@@ -6,6 +6,7 @@
 #include "base/program.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,8 +84,8 @@ static int make_door(const struct relayclient *client, struct error *err)
 
 static int run_relay(struct relayclient *client, int door, struct error *err)
 {
-	char number[16];
-	char *argv[3] = { (char *)"containerfs-relay", number };
+	char number[16], link[40], run[PATH_MAX] = "";
+	char *argv[4] = { (char *)"containerfs-relay", number, run };
 	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct program_spawn spawn = { .argv = argv, .fds = &door, .fd_count = 1 };
 	pid_t pid;
@@ -97,6 +98,9 @@ static int run_relay(struct relayclient *client, int door, struct error *err)
 	if (null < 0)
 		return error_set_sys(err, errno, "cannot open '/dev/null'");
 	snprintf(number, sizeof(number), "%d", door);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", client->run_fd);
+	if (readlink(link, run, sizeof(run) - 1) < 0)
+		run[0] = '\0';
 	spawn.image_fd = client->image_fd;
 	spawn.null_fd = null;
 	pid = program_start(&spawn);

@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 	static struct watch door = { .fn = control_accept };
 	sigset_t none;
 
-	if (argc != 2)
+	if (argc != 3) /* the second is for who lists processes: whose we are */
 		return 2;
 	door.fd = (int)strtol(argv[1], NULL, 10);
 	/* The engine's thread blocked all signals for the spawn. */

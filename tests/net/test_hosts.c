@@ -97,8 +97,10 @@ static void test_resolv_given(void **state)
 	static const char *const search[] = { "one.example", "two.example" };
 	static const char *const options[] = { "ndots:1", "rotate" };
 	static const char host[] = "nameserver 10.0.0.1\nsearch h.example\noptions ndots:3\n";
-	struct hosts_resolv asked = { servers, 2, search, 2, NULL, 0 };
-	struct hosts_resolv few = { servers, 1, NULL, 0, NULL, 0 };
+	struct hosts_resolv asked = {
+		.servers = servers, .server_count = 2, .search = search, .search_count = 2
+	};
+	struct hosts_resolv few = { .servers = servers, .server_count = 1 };
 	AUTO(strbuf_deinit) struct strbuf out = STRBUF_INIT;
 
 	(void)state;
@@ -116,6 +118,25 @@ static void test_resolv_given(void **state)
 	hosts_render_resolv(&out, &few, host, sizeof(host) - 1);
 	assert_string_equal(strbuf_get_str(&out), "nameserver 8.8.8.8\nsearch h.example\n"
 						  "options ndots:1 rotate\n");
+}
+
+static void test_resolv_nobody(void **state)
+{
+	static const char *const fallback[] = { "8.8.8.8", "8.8.4.4", NULL };
+	static const char local[] = "nameserver 127.0.0.53\nsearch h.example\n";
+	struct hosts_resolv asked = { .fallback = fallback };
+	AUTO(strbuf_deinit) struct strbuf out = STRBUF_INIT;
+
+	(void)state;
+	assert_false(hosts_has_server(local, sizeof(local) - 1));
+	assert_true(hosts_has_server("nameserver 1.1.1.1", 18));
+	hosts_render_resolv(&out, &asked, local, sizeof(local) - 1);
+	assert_string_equal(strbuf_get_str(&out),
+			    "nameserver 8.8.8.8\nnameserver 8.8.4.4\nsearch h.example\n");
+	strbuf_reset(&out);
+	asked.keeps_loopback = true;
+	hosts_render_resolv(&out, &asked, local, sizeof(local) - 1);
+	assert_string_equal(strbuf_get_str(&out), "nameserver 127.0.0.53\nsearch h.example\n");
 }
 
 static void test_resolv_huge(void **state)
@@ -150,9 +171,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hosts),       cmocka_unit_test(test_hostname),
-		cmocka_unit_test(test_resolv_host), cmocka_unit_test(test_resolv_given),
-		cmocka_unit_test(test_resolv_huge), cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_hosts),         cmocka_unit_test(test_hostname),
+		cmocka_unit_test(test_resolv_host),   cmocka_unit_test(test_resolv_given),
+		cmocka_unit_test(test_resolv_nobody), cmocka_unit_test(test_resolv_huge),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
