@@ -81,7 +81,7 @@ static int write_plan(const struct launch_spec *spec, int socket_fd, int slim_fd
 static int *collect_fds(const struct launch_spec *spec, const int own[3], size_t *ret_count)
 {
 	size_t count = 0;
-	int *fds = calloc(7 + spec->cgroup_procs_count + spec->mount_count, sizeof(*fds));
+	int *fds = calloc(8 + spec->cgroup_procs_count + spec->mount_count, sizeof(*fds));
 	if (!fds)
 		return NULL;
 	for (size_t i = 0; i < 3; i++)
@@ -91,6 +91,8 @@ static int *collect_fds(const struct launch_spec *spec, const int own[3], size_t
 	fds[count++] = spec->run_dir_fd;
 	if (spec->cgroup_fd >= 0)
 		fds[count++] = spec->cgroup_fd;
+	if (spec->join_netns)
+		fds[count++] = spec->netns_fd;
 	for (size_t i = 0; i < spec->cgroup_procs_count; i++)
 		fds[count++] = spec->cgroup_procs_fds[i];
 	for (size_t i = 0; i < spec->mount_count; i++)

@@ -83,6 +83,8 @@ struct launch_spec {
 	size_t rlimit_count;
 	int oom_score_adj;           /* as the kernel takes it; 0: leave */
 	bool new_netns;              /* a network namespace of its own with lo up */
+	bool join_netns;             /* the one that netns_fd refers to instead */
+	int netns_fd;
 	bool tty;                    /* a pseudo terminal instead of pipes */
 	uint16_t tty_rows, tty_cols; /* initial size; 0: 24 x 80 */
 	bool open_stdin;             /* else /dev/null */

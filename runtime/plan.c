@@ -156,6 +156,7 @@ static void fill_scalars(struct plan_header *header, const struct launch_spec *s
 	header->log_max_file = spec->log_max_file;
 	header->run_dir_fd = spec->run_dir_fd;
 	header->cgroup_fd = spec->cgroup_fd;
+	header->netns_fd = spec->join_netns ? spec->netns_fd : -1;
 }
 
 static void put_content(struct strbuf *out, struct plan_header *header,
@@ -184,6 +185,7 @@ static bool has_low_fd(const struct launch_spec *spec)
 {
 	bool low = (spec->join ? spec->join_fd : spec->rootfs_fd) < 3 || spec->log_dir_fd < 3 ||
 		   spec->run_dir_fd < 3 || (spec->cgroup_fd < 3 && spec->cgroup_fd != -1);
+	low = low || (spec->join_netns && spec->netns_fd < 3);
 	for (size_t i = 0; i < spec->cgroup_procs_count; i++)
 		low = low || spec->cgroup_procs_fds[i] < 3;
 	for (size_t i = 0; i < spec->mount_count; i++)

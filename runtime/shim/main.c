@@ -70,6 +70,8 @@ static void close_plan(const struct plan *plan, int plan_fd)
 		close(header->log_dir_fd);
 	if (header->cgroup_fd >= 0)
 		close(header->cgroup_fd);
+	if (header->netns_fd >= 0)
+		close(header->netns_fd); /* it goes with the last process in it */
 	for (uint32_t i = 0; i < header->cgroup_procs.count; i++)
 		close(plan->cgroup_procs[i]);
 	for (uint32_t i = 0; i < header->mounts.count; i++)

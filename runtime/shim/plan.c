@@ -163,7 +163,7 @@ static int check_scalars(const struct plan *plan, struct error *err)
 	if (header->argv.count == 0)
 		return error_set(err, EINVAL, "launch plan: no program");
 	if (header->socket_fd < 0 || header->slim_fd < 0 || header->log_dir_fd < 0 ||
-	    header->run_dir_fd < 0 || header->cgroup_fd < -1 ||
+	    header->run_dir_fd < 0 || header->cgroup_fd < -1 || header->netns_fd < -1 ||
 	    (plan_has(plan, PLAN_JOIN) ? header->join_fd : header->rootfs_fd) < 0)
 		return error_set(err, EINVAL, "launch plan: a descriptor is missing");
 	if (header->tty_rows > UINT16_MAX || header->tty_cols > UINT16_MAX)

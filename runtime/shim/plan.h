@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC 0x6e616c70U /* "plan" */
-#define PLAN_VERSION 3U
+#define PLAN_VERSION 4U
 #define PLAN_SIZE_MAX (16U << 20) /* argv and env reach 6 MiB at most in the kernel */
 
 enum plan_flag {
@@ -83,7 +83,7 @@ struct plan_header {
 	int32_t rootfs_fd, log_dir_fd, run_dir_fd; /* the first is -1 with PLAN_JOIN */
 	int32_t cgroup_fd;                         /* or -1 */
 	int32_t join_fd;                           /* with PLAN_JOIN: pidfd of process 1; else -1 */
-	int32_t reserved;
+	int32_t netns_fd;                          /* the network namespace to enter, or -1 */
 };
 
 /* A checked message: pointers into it, and counts in the header. */

@@ -16,6 +16,7 @@
 #include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,6 +72,16 @@ static int raise_loopback(struct error *err)
 	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
 		return error_set_sys(err, errno, "cannot raise the loopback interface");
 	close(fd);
+	return 0;
+}
+
+/* Its own was made by clone3 and needs lo; the plan's is ready. */
+static int enter_network(const struct plan *plan, struct error *err)
+{
+	if (plan_has(plan, PLAN_NEW_NETNS))
+		return raise_loopback(err);
+	if (plan->header->netns_fd >= 0 && setns(plan->header->netns_fd, CLONE_NEWNET) < 0)
+		return error_set_sys(err, errno, "cannot enter the network of the container");
 	return 0;
 }
 
@@ -159,7 +170,8 @@ static int prepare(struct sandbox *box, struct error *err)
 	r = enter_cgroups(box, err);
 	if (r < 0)
 		return r;
-	if (plan_has(box->plan, PLAN_NEW_NETNS) && (r = raise_loopback(err)) < 0)
+	r = enter_network(box->plan, err);
+	if (r < 0)
 		return r;
 	r = sysctl_set_all(box, err);
 	if (r < 0)

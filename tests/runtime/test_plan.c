@@ -172,7 +172,7 @@ static void test_parse_refuses(void **state)
 	assert_parse(message.data, 8, EINVAL, "launch plan: impossible size of 8 bytes");
 	assert_parse(message.data, message.len - 8, EINVAL, "launch plan: cut off");
 	header->version++;
-	assert_parse(message.data, message.len, EPROTO, "launch plan: not of version 3");
+	assert_parse(message.data, message.len, EPROTO, "launch plan: not of version 4");
 	*header = good;
 	header->argv.offset = (uint32_t)message.len - 8;
 	assert_parse(message.data, message.len, EINVAL,
