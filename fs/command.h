@@ -22,6 +22,7 @@ enum verb {
 	VERB_KILL,
 	VERB_LOAD,
 	VERB_PAUSE,
+	VERB_PORT,
 	VERB_PRUNE,
 	VERB_PS,
 	VERB_RENAME,
@@ -55,7 +56,7 @@ struct command {
 	 * tag or NULL */
 	char *name;
 	char *image;    /* create, run, tag, history: the image; images: a pattern or NULL */
-	char *source;   /* import, load: path */
+	char *source;   /* import, load: path; port: "80/tcp" or NULL */
 	char *message;  /* import: -m, or NULL */
 	char **targets; /* names, NULL-terminated; in a container's ctl: empty */
 	size_t target_count;

@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "runtime/config.h"
+#include "runtime/portspec.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -281,6 +282,29 @@ int command_take_rename(const struct parse *p, struct error *err)
 	if (ret == 0)
 		ret = copy_word(p, old, &p->command->name, err);
 	return ret < 0 ? ret : command_copy_targets(p, old, err);
+}
+
+/* NAME [PORT], kept as "80/tcp". */
+int command_take_port(const struct parse *p, struct error *err)
+{
+	size_t names = p->container ? 0 : 1;
+	int ret = check_count(p, names, names + 1, "no name given", err);
+	char text[PORTSPEC_SIZE];
+	struct portspec spec;
+
+	if (ret == 0 && p->count > names) {
+		ret = portspec_parse(p->operands[names], &spec, err);
+		if (ret == 0 && spec.first != spec.last)
+			ret = error_set(err, EINVAL, "'%s' is a range; one port",
+					p->operands[names]);
+		if (ret < 0)
+			return ret;
+		portspec_render(&spec, spec.first, text);
+		p->command->source = strdup(text);
+		if (!p->command->source)
+			return no_memory(err);
+	}
+	return ret < 0 ? ret : command_copy_targets(p, names, err);
 }
 
 int command_take_tag(const struct parse *p, struct error *err)

@@ -104,6 +104,7 @@ int command_take_some(const struct parse *p, struct error *err); /* any number o
 int command_take_stop(const struct parse *p, struct error *err);
 int command_take_kill(const struct parse *p, struct error *err);
 int command_take_rename(const struct parse *p, struct error *err);
+int command_take_port(const struct parse *p, struct error *err);
 int command_take_tag(const struct parse *p, struct error *err);
 int command_take_import(const struct parse *p, struct error *err);
 int command_take_load(const struct parse *p, struct error *err);

@@ -26,6 +26,20 @@ int perform_diff(const struct job *job, struct error *err)
 	return c ? report_changes(c, job->reply, err) : -err->code;
 }
 
+int perform_port(const struct job *job, struct error *err)
+{
+	AUTO(container_unref) struct container *c = find_target(job, err);
+	AUTO(container_view_unref) struct container_view *view = c ? container_get_view(c) : NULL;
+	const char *port = job->command->source;
+
+	if (!c)
+		return -err->code;
+	if (!render_append_port(view, port, job->reply) && port)
+		return error_set(err, ENOENT, "no public port '%s' published for container '%s'",
+				 port, view->name);
+	return 0;
+}
+
 int perform_top(const struct job *job, struct error *err)
 {
 	AUTO(container_unref) struct container *c = find_target(job, err);

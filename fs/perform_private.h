@@ -21,6 +21,7 @@ int perform_tag(const struct job *job, struct error *err);
 int perform_ps(const struct job *job, struct error *err);
 int perform_images(const struct job *job, struct error *err);
 int perform_diff(const struct job *job, struct error *err);
+int perform_port(const struct job *job, struct error *err);
 int perform_top(const struct job *job, struct error *err);
 int perform_stats(const struct job *job, struct error *err);
 int perform_prune(const struct job *job, struct error *err);

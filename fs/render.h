@@ -18,6 +18,9 @@ struct render_info {
 	bool seamless;          /* a killed engine is not noticed (Linux 6.9 or later) */
 	int64_t mounted_ns;
 	size_t containers, running, paused, images;
+	const char *bridge;
+	char subnet[64], subnet6[64]; /* "": no bridge is there now */
+	bool forwards, forwards6;     /* the host passes packets on */
 };
 
 /* containers/X/status, INTERFACE section 6: 'Key:<tab>value' lines in that order. Image is as the user wrote it. */
@@ -27,9 +30,12 @@ void render_exec_status(const struct container_view *view, struct strbuf *out);
 /* containers/X/inspect: one indented JSON object with Docker's field names (Id, Created, Path, Args, State{...},
  * Image, Name without a slash, RestartCount, HostConfig, Config, NetworkSettings...). */
 void render_inspect(const struct container_view *view, struct strbuf *out);
-/* containers/X/net: 'Key:<tab>value' lines of what is configured, then a line for each port, '80/tcp -> 0.0.0.0:8080'
- * (nothing behind the arrow: any free one; no arrow: exposed only), then one for each link. */
+/* containers/X/net: 'Key:<tab>value' lines of mode and addresses, then a line for each port, '80/tcp -> 0.0.0.0:8080'
+ * (no arrow: exposed only), then one for each link. Of one that does not run, what is configured (port 0: any free one). */
 void render_net(const struct container_view *view, struct strbuf *out);
+/* Docker's port: a line '80/tcp -> 0.0.0.0:8080' for each port that is published, or of one ("80/tcp") where it
+ * is, '0.0.0.0:8080'. False: none is. */
+bool render_append_port(const struct container_view *view, const char *port, struct strbuf *out);
 /* containers/X/config: what was asked for, indented. */
 void render_config(const struct container_view *view, struct strbuf *out);
 void render_image_inspect(const struct image *image, const struct graph_snapshot *snapshot,

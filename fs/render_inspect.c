@@ -100,19 +100,6 @@ static json_t *make_state(const struct container_view *view)
 	return ok ? steal_ptr(&state) : NULL;
 }
 
-/* Nothing but loopback: as a stopped container's, empty. */
-static json_t *make_network(void)
-{
-	auto_json json_t *network = json_object();
-	bool ok = network != NULL;
-
-	render_put(network, "IPAddress", json_string(""), &ok);
-	render_put(network, "IPPrefixLen", json_integer(0), &ok);
-	render_put(network, "Gateway", json_string(""), &ok);
-	render_put(network, "Ports", json_object(), &ok);
-	return ok ? steal_ptr(&network) : NULL;
-}
-
 /* "sha256:..." or "". */
 static json_t *make_digest(const char *hex)
 {
@@ -152,7 +139,7 @@ static json_t *make_container(const struct container_view *view)
 		   make_config(json_object_get(view->effective, "HostConfig"), CONFIG_HOST), &ok);
 	render_put(object, "Mounts", container_view_make_mounts(view), &ok);
 	render_put(object, "Config", make_top_config(view), &ok);
-	render_put(object, "NetworkSettings", make_network(), &ok);
+	render_put(object, "NetworkSettings", render_make_network(view), &ok);
 	return ok ? steal_ptr(&object) : NULL;
 }
 

@@ -38,6 +38,13 @@ json_t *render_make_time(int64_t time_ns);
 /* The words of process 1: Entrypoint and Cmd in force; a new list of strings, NULL: no memory. */
 json_t *render_make_argv(const struct container_view *view);
 
+/* --- render_net.c ---------------------------------------------------------------- */
+
+/* The cell of ps: '0.0.0.0:8080->80/tcp, 81/tcp'. */
+void render_append_ports(const struct container_view *view, struct strbuf *out);
+/* NetworkSettings; NULL: no memory. */
+json_t *render_make_network(const struct container_view *view);
+
 /* --- render_filter.c ------------------------------------------------------------ */
 
 /* -EINVAL with a sentence for a filter that is none, -ENOENT for one that names a container that is not in

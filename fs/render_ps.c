@@ -115,10 +115,9 @@ static void append_status(const struct ps_row *row, struct strbuf *out)
 		       row->view->state == CONTAINER_PAUSED ? " (Paused)" : "");
 }
 
-/* No port of a container that has only loopback can be reached. */
 static void append_ports(const struct ps_row *row, struct strbuf *out)
 {
-	(void)row, (void)out;
+	render_append_ports(row->view, out);
 }
 
 static void append_name(const struct ps_row *row, struct strbuf *out)

@@ -116,6 +116,14 @@ void render_info(const struct render_info *info, struct strbuf *out)
 	append_number(out, "Stopped", info->containers > alive ? info->containers - alive : 0);
 	append_number(out, "Images", info->images);
 	append_line(out, "Registry", info->registry);
+	append_line(out, "Bridge", info->bridge);
+	append_line(out, "Subnet", info->subnet);
+	append_line(out, "Subnet6", info->subnet6);
+	append_line(out, "Forwarding",
+		    info->forwards && info->forwards6 ? "IPv4 IPv6"
+		    : info->forwards                  ? "IPv4"
+		    : info->forwards6                 ? "IPv6"
+						      : "no");
 	append_time(out, "Mounted", info->mounted_ns);
 	append_number(out, "Restarts", info->engine_number > 0 ? info->engine_number - 1 : 0);
 	append_line(out, "Seamless",

@@ -93,6 +93,8 @@ static int open_engine(struct server *server, struct error *err)
 					  .run = server->fs.options->run,
 					  .mnt = server->fs.options->mnt,
 					  .registry = server->fs.options->registry,
+					  .bridge = server->fs.options->bridge,
+					  .subnet = server->fs.options->subnet,
 					  .instance = instance,
 					  .graph = server->fs.graph,
 					  .events = server->fs.events,

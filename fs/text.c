@@ -9,6 +9,7 @@
 #include "fs/render.h"
 #include "fs/report.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 static int no_object(struct error *err, const char *what)
@@ -56,6 +57,9 @@ void text_get_info(struct fs *fs, struct render_info *ret)
 		.mnt = fs->options->mnt,
 		.registry = fs->options->registry,
 		.cgroup_mode = facts.cgroup_mode,
+		.bridge = facts.bridge,
+		.forwards = facts.forwards,
+		.forwards6 = facts.forwards6,
 		.pid = getpid(),
 		.holder_pid = fs->options->holder_pid,
 		.engine_number = fs->memory->engine_number,
@@ -66,6 +70,8 @@ void text_get_info(struct fs *fs, struct render_info *ret)
 		.paused = facts.paused,
 		.images = snapshot->image_count,
 	};
+	snprintf(ret->subnet, sizeof(ret->subnet), "%s", facts.subnet);
+	snprintf(ret->subnet6, sizeof(ret->subnet6), "%s", facts.subnet6);
 }
 
 TEXT_RENDER(text_render_info)

@@ -297,5 +297,9 @@ int config_check_network(const char *text, struct error *err)
 		if (strcmp(text, known[i]) == 0)
 			return 0;
 	}
-	return error_set(err, EINVAL, "unknown network '%s'; default, bridge, none or host", text);
+	if (strncmp(text, "container:", 10) == 0 && is_name(text + 10, strlen(text + 10)))
+		return 0;
+	return error_set(err, EINVAL,
+			 "unknown network '%s'; default, bridge, none, host or container:NAME",
+			 text);
 }

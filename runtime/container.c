@@ -39,6 +39,7 @@ void container_view_unref(struct container_view *view)
 		return;
 	json_decref(view->config);
 	json_decref(view->effective);
+	json_decref(view->network);
 	json_decref(view->mounts);
 	free(view);
 }
@@ -80,6 +81,7 @@ struct container_view *container_edit(struct container *c)
 	memcpy((char *)view + from, (const char *)c->view + from, sizeof(*view) - from);
 	json_incref(view->config);
 	json_incref(view->effective);
+	json_incref(view->network);
 	json_incref(view->mounts);
 	return view;
 }
@@ -174,6 +176,8 @@ void container_unref(struct container *c)
 	engine_unref(c->engine);
 	container_view_unref(c->view);
 	free(c->image_name);
+	json_decref(c->network);
+	json_decref(c->last_ports);
 	pthread_cond_destroy(&c->saved);
 	pthread_mutex_destroy(&c->shim_lock);
 	pthread_mutex_destroy(&c->lock);

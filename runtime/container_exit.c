@@ -28,7 +28,7 @@
 
 struct ending {
 	uint64_t run;
-	bool told, oom;
+	bool told, oom, had_neighbours;
 	int code;
 	int64_t finished_ns;
 	struct shim *shim; /* still at work, or NULL */
@@ -94,6 +94,8 @@ static void collect(struct container *c, struct ending *ending)
 	if (!c->exec)
 		exec_end_all(c);
 	wait_for_shim(ending);
+	if (!c->exec)
+		ending->had_neighbours = network_release(c);
 	if (!ending->told)
 		repair_log(c, ending);
 }
@@ -104,6 +106,7 @@ static bool publish(struct container *c, const struct ending *ending)
 	bool stop_asked = c->stop_asked;
 
 	view->pid = 0;
+	network_show_locked(c, view, false);
 	view->exit_code = ending->code;
 	view->oom_killed = view->oom_killed || ending->oom;
 	view->finished_ns = ending->finished_ns;
@@ -152,6 +155,8 @@ void exit_finish(struct container *c, uint64_t run)
 
 	collect(c, &ending);
 	stop_asked = publish(c, &ending);
+	if (ending.had_neighbours)
+		network_names_refresh(c->engine);
 	emit_end(c, &ending, stop_asked);
 	store_save_state(c);
 	wake_all(c);

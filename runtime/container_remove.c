@@ -42,6 +42,7 @@ int remove_in_turn(struct container *c, bool volumes, struct error *err)
 	/* Of a damaged one nobody knows whether it ran. */
 	if (cgroup_remove(engine->cgroups, c->id, &late) < 0)
 		log_warn("container %s: %s", c->short_id, late.msg);
+	network_release(c);
 	error_clear(&late);
 	if (rootfs_hide(engine->rootfs, c->id, &late) < 0)
 		log_warn("container %s: %s", c->short_id, late.msg);

@@ -113,6 +113,7 @@ void start_finish_running(struct container *c, json_t *effective, uint64_t run,
 	view->started_ns = view->changed_ns = clock_now_ns();
 	json_decref(view->effective);
 	view->effective = json_incref(effective);
+	network_show_locked(c, view, true);
 	c->start_code = 0;
 	c->finishing = false;
 	c->ending = c->stop_asked = c->stopped_by_user = c->policy_start = false;
@@ -124,6 +125,7 @@ void start_finish_running(struct container *c, json_t *effective, uint64_t run,
 	store_save_state(c);
 	link_watch(c);
 	oom_watch(c);
+	network_tell_neighbours(c);
 }
 
 void start_finish_without_program(struct container *c, json_t *effective, uint64_t run,
@@ -217,10 +219,15 @@ static int start_run(struct container *c, struct ticket *ticket, bool by_policy,
 	if (ret < 0)
 		return ret;
 	ticket_note_run(ticket, c, run);
-	if (!by_policy)
+	ret = start_plan_join(plan, err);
+	if (ret < 0)
+		return ret;
+	if (!by_policy) {
 		start_set_starting(c, run);
-	else if (!set_starting_by_policy(c, run))
+	} else if (!set_starting_by_policy(c, run)) {
+		network_release(c);
 		return error_set(err, ECANCELED, "it was ended by hand");
+	}
 	return launch(c, ticket, plan, run, err);
 }
 

@@ -5,6 +5,7 @@
  * the event loop before the workers (it makes jobs) and frees it after them (jobs
  * set deadlines). Containers run on; nothing here is needed by them.
  */
+#include "runtime/network_private.h"
 #include "runtime/volume_private.h"
 
 #include "base/path.h"
@@ -48,7 +49,8 @@ static int open_volumes(struct engine *engine, struct error *err)
 	return volumes_new(engine, root_fd, &engine->volumes, err);
 }
 
-static int open_parts(struct engine *engine, const char *instance, struct error *err)
+static int open_parts(struct engine *engine, const struct engine_options *options,
+		      struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf rootfs_dir = STRBUF_INIT;
 	int ret;
@@ -56,7 +58,9 @@ static int open_parts(struct engine *engine, const char *instance, struct error 
 	strbuf_appendf(&rootfs_dir, "%s/rootfs", engine->run);
 	ret = strbuf_check(&rootfs_dir, err);
 	if (ret == 0)
-		ret = cgroup_host_new(instance, &engine->cgroups, err);
+		ret = cgroup_host_new(options->instance, &engine->cgroups, err);
+	if (ret == 0)
+		ret = network_open_engine(engine, options, err);
 	if (ret == 0)
 		ret = rootfs_new(strbuf_get_str(&rootfs_dir), &engine->rootfs, err);
 	if (ret == 0)
@@ -110,6 +114,8 @@ static void free_engine(struct engine *engine)
 	table_deinit(&engine->table);
 	monitor_free(engine->monitor);
 	volumes_free(engine->volumes);
+	network_close(engine->network);
+	network_names_free(engine->names);
 	if (engine->launcher)
 		launcher_free(engine->launcher);
 	if (engine->rootfs)
@@ -154,7 +160,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
 	if (failure == 0)
 		failure = open_dirs(engine, err);
 	if (failure == 0)
-		failure = open_parts(engine, options->instance, err);
+		failure = open_parts(engine, options, err);
 	if (failure == 0)
 		failure = recover_all(engine, err);
 	if (failure < 0) {
@@ -213,6 +219,7 @@ void engine_get_facts(struct engine *engine, struct engine_facts *ret)
 	AUTO(container_list_deinit) struct container_list list = { .count = 0, .views = NULL };
 	struct engine_facts facts = { .cgroup_mode = cgroup_host_get_mode(engine->cgroups) };
 
+	network_fill_facts(engine, &facts);
 	engine_list(engine, &list);
 	facts.containers = list.count;
 	for (size_t i = 0; i < list.count; i++) {

@@ -17,6 +17,7 @@
 #include "runtime/event.h"
 #include "runtime/ticket.h"
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,7 +57,8 @@ struct container_view {
 	uint64_t run;       /* number of the current or last run; 0: never ran */
 	json_t *config;     /* what was asked for (Config with "HostConfig" inside); read only */
 	json_t *effective; /* merged with the image's at the last start (or now if it never ran); read only */
-	json_t *mounts; /* what it mounts, of runtime/volume.h; NULL: not decided yet; read only */
+	json_t *network; /* in force while it runs, of runtime/network_private.h; else NULL; read only */
+	json_t *mounts;  /* what it mounts, of runtime/volume.h; NULL: not decided yet; read only */
 	char image_id[65]; /* resolved at the last start, else at create; "" if unknown */
 };
 struct container_view *container_view_ref(struct container_view *view);
@@ -68,6 +70,8 @@ struct engine_options {
 	const char *run;      /* absolute, exists */
 	const char *mnt;      /* where it is mounted: not to be looked into; or NULL */
 	const char *registry; /* for reports */
+	const char *bridge;   /* of the containers' network; NULL: a name made from instance */
+	const char *subnet;   /* its addresses; NULL: a range that overlaps nothing */
 	char *const *
 		log_opts; /* bounds of logs, "K=V", checked, borrowed; NULL-terminated. A new container
 				* takes them or the built-in ones; NULL: it takes none */
@@ -222,6 +226,9 @@ void container_release_stdin(struct container *c, uint64_t run);
 struct engine_facts {
 	size_t containers, running, paused;
 	const char *cgroup_mode;
+	const char *bridge;
+	char subnet[INET_ADDRSTRLEN + 4], subnet6[INET6_ADDRSTRLEN + 4]; /* "": no bridge now */
+	bool forwards, forwards6; /* the host passes packets on */
 };
 void engine_get_facts(struct engine *engine, struct engine_facts *ret);
 /* Which container uses an image? For struct graph_options.find_user. */

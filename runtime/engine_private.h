@@ -76,6 +76,8 @@ struct engine {
 	struct rootfs *rootfs;
 	struct launcher *launcher;
 	struct volumes *volumes;
+	struct network *network;
+	struct network_names *names;
 	struct workers *workers;
 	struct monitor *monitor;
 	struct table table;
@@ -144,6 +146,9 @@ struct container {
 	int64_t exposed_ns; /* CLOCK_MONOTONIC, when RUN/rootfs/<id> was last asked for; 0: not there */
 	unsigned stdin_writers;
 	uint64_t stdin_run;       /* the run that they are counted for */
+	json_t *network;          /* of the run under way, as told before its launch; or NULL */
+	bool network_is_held;     /* its lease and ports are this engine's to give back */
+	json_t *last_ports;       /* that it got last: its wish for the next time; or NULL */
 	struct container **execs; /* the further processes in it, oldest first; borrowed */
 	size_t exec_count;
 	bool finishing; /* the end of an exec's run is some thread's already */
@@ -263,6 +268,10 @@ DEFINE_AUTO(struct start_plan *, start_plan_free);
 const struct launch_spec *start_plan_get_spec(const struct start_plan *plan);
 json_t *start_plan_get_effective(const struct start_plan *plan); /* borrowed */
 bool start_plan_is_auto_remove(const struct start_plan *plan);
+
+/* Take its place on the network, before the intent is written, which tells of it; what fails after
+ * that is start_plan_undo()'s. */
+int start_plan_join(struct start_plan *plan, struct error *err);
 
 /* With the turn taken. Sentences without the command's word. */
 int start_in_turn(struct container *c, struct ticket *ticket, struct error *err);
@@ -408,6 +417,47 @@ void removed_keep(struct container *c);
 void removed_recover(struct engine *engine, const char *entry);
 /* Their anonymous volumes go, if the removal was to take them along. */
 void removed_finish_volumes(struct engine *engine);
+
+/* --- container_net.c -------------------------------------------------------- */
+
+/* What a start decides about its network, and then holds until the shim has it. */
+struct start_net {
+	struct container *owner; /* counted: whose network and files are shared; or NULL */
+	int ns_fd;               /* to be entered; -1: none is made for it */
+	bool makes_ns;           /* the shim makes one that has lo alone */
+	bool is_host;
+	json_t *record; /* taken: c->network, counted */
+};
+#define START_NET_INIT                                                                             \
+	{                                                                                          \
+		.ns_fd = -1                                                                        \
+	}
+
+/* No side effect: what the configuration asks for can be had, as things are. */
+int start_net_decide(struct container *c, const json_t *effective, struct start_net *ret,
+		     struct error *err);
+/* Lease, ports and links: c->network is set. network_release() takes all back. */
+int start_net_take(struct container *c, const json_t *effective, struct start_net *net,
+		   struct error *err);
+void start_net_deinit(struct start_net *net);
+/* The run has ended, or never began: address and ports are free. Safe to repeat. True: it had an
+ * address, and its neighbours have not been told. */
+bool network_release(struct container *c);
+/* Who is on the bridge has come or has another name: the hosts files of all on it say so. */
+void network_tell_neighbours(struct container *c);
+void network_names_refresh(struct engine *engine); /* somebody has come or gone */
+/* The record in force goes into the view, or out of it; c->lock held. */
+void network_show_locked(struct container *c, struct container_view *view, bool live);
+/* From state.json, and into it. */
+void network_load(struct container *c, const json_t *state);
+int network_store_locked(const struct container *c, json_t *state);
+/* Of a container whose files are damaged, which may run: what it holds stays its own. */
+void network_load_damaged(struct container *c);
+/* All containers are known: those that live have what they had, and what nobody has goes. */
+void network_recover(struct engine *engine);
+int network_open_engine(struct engine *engine, const struct engine_options *options,
+			struct error *err);
+void network_fill_facts(struct engine *engine, struct engine_facts *ret);
 
 /* --- recover.c, monitor.c --------------------------------------------------- */
 

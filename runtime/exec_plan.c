@@ -37,25 +37,29 @@ static bool take(json_t *object, const char *key, json_t *value)
 	return !value || json_object_set(object, key, value) == 0;
 }
 
-/* The container's environment, then what is asked for: later ones win. */
-static json_t *join_env(const json_t *base, const json_t *wanted)
+static bool extend(json_t *env, json_t *more)
 {
-	json_t *env = json_array();
-	json_t *first = json_get_array(base, "Env"), *second = json_get_array(wanted, "Env");
+	return !more || json_array_extend(env, more) == 0;
+}
 
-	if (env && ((first && json_array_extend(env, first) < 0) ||
-		    (second && json_array_extend(env, second) < 0))) {
-		json_decref(env);
+/* What links tell, the container's environment, then what is asked for: later ones win. */
+static json_t *join_env(const struct container_view *view, const json_t *wanted)
+{
+	auto_json json_t *env = json_array();
+
+	if (!env || !extend(env, json_get_array(view->network, "env")) ||
+	    !extend(env, json_get_array(view->effective, "Env")) ||
+	    !extend(env, json_get_array(wanted, "Env")))
 		return NULL;
-	}
-	return env;
+	return steal_ptr(&env);
 }
 
 /* Nobody could write to the input of one that nobody sees: it is at its end. */
-static json_t *make_effective(const json_t *base, const json_t *wanted, bool is_seen)
+static json_t *make_effective(const struct container_view *view, const json_t *wanted, bool is_seen)
 {
+	const json_t *base = view->effective;
 	auto_json json_t *result = json_object();
-	auto_json json_t *env = join_env(base, wanted);
+	auto_json json_t *env = join_env(view, wanted);
 	const char *user = json_get_str(wanted, "User", "");
 	const char *dir = json_get_str(wanted, "WorkingDir", "");
 	bool fine =
@@ -75,7 +79,7 @@ static int merge(struct exec_plan *plan, const struct exec *exec, const json_t *
 	AUTO(container_view_unref) struct container_view *view = container_get_view(exec->parent);
 	bool fine;
 
-	plan->effective = make_effective(view->effective, wanted, *exec->name != 0);
+	plan->effective = make_effective(view, wanted, *exec->name != 0);
 	plan->merged = plan->effective ? json_copy(plan->effective) : NULL;
 	fine = plan->merged &&
 	       take(plan->merged, "HostConfig", json_object_get(view->effective, "HostConfig")) &&

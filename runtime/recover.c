@@ -167,6 +167,7 @@ static void apply_state(struct container *c, const json_t *state, struct found *
 	c->policy_start = json_get_bool(state, "policy_start", false);
 	c->restart_due_ns = json_get_int(state, "restart_due_ns", 0);
 	c->restart_delay_ns = json_get_int(state, "restart_delay_ns", 0);
+	network_load(c, state);
 	found->is_live = container_view_is_live(view);
 	found->starting = get_count(state, "starting");
 	found->deadline_ns = json_get_int(state, "stop_deadline_ns", 0);
@@ -286,6 +287,7 @@ static void settle_running(struct container *c, const struct found *found, uint6
 	}
 	was_paused = view->state == CONTAINER_PAUSED;
 	view->pid = result->pid;
+	network_show_locked(c, view, true);
 	c->stop_deadline_ns = found->starting ? 0 : found->deadline_ns;
 	container_publish(c, view);
 	if (found->starting) {
@@ -337,6 +339,7 @@ static void settle_rebooted(struct container *c)
 	c->exit_codes[view->run % EXIT_CODES_KEPT] = EXIT_KILLED;
 	c->stop_asked = false;
 	container_publish(c, view);
+	network_release(c);
 	if (logview_repair(container_get_dir_fd(c), (unsigned)view->run, clock_now_ns(), &err) < 0)
 		log_warn("log of container %s: %s", c->short_id, err.msg);
 	store_save_state(c);
@@ -354,6 +357,7 @@ static void settle_not_started(struct container *c)
 	if (!c->exec && cgroup_remove(c->engine->cgroups, c->id, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
 	c->policy_start = false;
+	network_release(c);
 	if (!c->exec)
 		store_remove_run_dir(c);
 	store_save_state(c);
@@ -434,6 +438,8 @@ static int recover_one(struct engine *engine, const char *id, struct error *err)
 	load(c);
 	if (!c->view->damaged)
 		load_state(c, &found);
+	else
+		network_load_damaged(c);
 	ret = enter_table(c);
 	if (ret == -EALREADY) {
 		log_warn("%s/containers/%s: another id begins with the same digits; not shown",
@@ -538,6 +544,7 @@ int recover_all(struct engine *engine, struct error *err)
 	/* Now that all who may use a volume are known. */
 	removed_finish_volumes(engine);
 	sweep_cgroups(engine);
+	network_recover(engine);
 	sweep_run_dirs(engine);
 	if (rootfs_sweep(engine->rootfs, keep_rootfs, engine, &late) < 0)
 		log_warn("cannot look for leftover mounts: %s", late.msg);

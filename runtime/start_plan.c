@@ -15,10 +15,12 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "net/hosts.h"
+#include "runtime/network_private.h"
 #include "runtime/security.h"
 #include "runtime/user.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/mount.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -27,6 +29,9 @@
 #define RESOLV_MAX (64U << 10)
 #define CAP_COUNT_MAX 256
 #define EXTRA_HOSTS_MAX 256
+
+/* Of whoever has only a resolver of its own: Docker's choice. */
+static const char *const public_servers[] = { "8.8.8.8", "8.8.4.4", NULL };
 
 enum { FILE_HOSTS, FILE_HOSTNAME, FILE_RESOLV, FILE_COUNT };
 static const char *const file_names[FILE_COUNT] = { "hosts", "hostname", "resolv.conf" };
@@ -44,9 +49,10 @@ struct start_plan {
 	const struct sock_filter *seccomp;
 	size_t seccomp_count;
 	struct cgroup cgroup;
+	struct start_net net;
 	int run_dir_fd, rootfs_fd;
 	int file_fds[FILE_COUNT];
-	const char *hostname;
+	char hostname[HOST_NAME_MAX + 1];
 	struct user user;
 	char **env;
 	const char **sysctls; /* names and values in turn */
@@ -56,51 +62,6 @@ struct start_plan {
 };
 
 /* --- looking up ------------------------------------------------------------- */
-
-static bool is_given(const json_t *value)
-{
-	if (json_is_string(value))
-		return json_string_length(value) > 0;
-	if (json_is_array(value))
-		return json_array_size(value) > 0;
-	if (json_is_object(value))
-		return json_object_size(value) > 0;
-	return json_is_true(value);
-}
-
-static int refuse(const char *key, struct error *err)
-{
-	return error_set(err, ENOTSUP, "%s is not supported by this version; remove it from config",
-			 key);
-}
-
-static int check_supported(const json_t *effective, struct error *err)
-{
-	static const char *const host_keys[] = { "PortBindings", "Links", "PublishAllPorts" };
-	const json_t *host = json_object_get(effective, "HostConfig");
-
-	for (size_t i = 0; i < sizeof(host_keys) / sizeof(host_keys[0]); i++)
-		if (is_given(json_object_get(host, host_keys[i])))
-			return refuse(host_keys[i], err);
-	return 0;
-}
-
-static bool is_one_of(const char *text, const char *const *list)
-{
-	for (; *list; list++)
-		if (!strcmp(text, *list))
-			return true;
-	return false;
-}
-
-static int check_network(const char *mode, struct error *err)
-{
-	static const char *const modes[] = { "", "default", "bridge", "none", "host", NULL };
-
-	if (is_one_of(mode, modes))
-		return 0;
-	return error_set(err, ENOTSUP, "NetworkMode '%s' is not supported by this version", mode);
-}
 
 static size_t count_strings(const char *const *list)
 {
@@ -140,15 +101,36 @@ static int look_up(struct start_plan *plan, struct error *err)
 	if (ret == 0 && config_decode(plan->effective, true, &plan->config, err) < 0)
 		ret = error_wrap(err, -err->code, "container '%s'", view->name);
 	if (ret == 0)
-		ret = check_supported(plan->effective, err);
-	if (ret == 0)
-		ret = check_network(plan->config.network_mode, err);
+		ret = start_net_decide(plan->container, plan->effective, &plan->net, err);
 	if (ret == 0)
 		ret = start_decide_rights(plan->container->engine, &plan->config, &plan->caps,
 					  &plan->seccomp, &plan->seccomp_count, err);
 	if (ret == 0)
 		ret = volume_decide(plan->container, plan->effective, &plan->volumes, err);
 	return ret;
+}
+
+/* Its own, that of the network's owner, or (on the host's network) the host's. */
+static void choose_hostname(struct start_plan *plan)
+{
+	const struct container *c = plan->net.owner ? plan->net.owner : plan->container;
+	AUTO(container_view_unref)
+	struct container_view *view = container_get_view(plan->container);
+	const char *asked = plan->config.hostname;
+
+	if (plan->net.owner) {
+		container_view_unref(view);
+		view = container_get_view(plan->net.owner);
+		asked = json_get_str(view->effective, "Hostname", "");
+	}
+	snprintf(plan->hostname, sizeof(plan->hostname), "%s", *asked ? asked : c->short_id);
+	if (plan->net.is_host && !*asked)
+		gethostname(plan->hostname, sizeof(plan->hostname) - 1);
+}
+
+int start_plan_join(struct start_plan *plan, struct error *err)
+{
+	return start_net_take(plan->container, plan->effective, &plan->net, err);
 }
 
 int start_plan_new(struct container *c, struct start_plan **ret, struct error *err)
@@ -161,13 +143,14 @@ int start_plan_new(struct container *c, struct start_plan **ret, struct error *e
 		return error_set(err, ENOMEM, "no memory for a launch plan");
 	plan->container = c;
 	plan->cgroup = (struct cgroup)CGROUP_INIT;
+	plan->net = (struct start_net)START_NET_INIT;
 	plan->run_dir_fd = plan->rootfs_fd = -1;
 	for (int i = 0; i < FILE_COUNT; i++)
 		plan->file_fds[i] = -1;
 	failure = look_up(plan, &cause);
 	if (failure < 0)
 		return error_set(err, -failure, "%s", cause.msg);
-	plan->hostname = *plan->config.hostname ? plan->config.hostname : c->short_id;
+	choose_hostname(plan);
 	*ret = steal_ptr(&plan);
 	return 0;
 }
@@ -206,8 +189,12 @@ static void render_hosts(struct start_plan *plan, struct strbuf *out)
 	struct hosts_entry entries[EXTRA_HOSTS_MAX];
 	size_t count = split_extra_hosts(json_object_get(host, "ExtraHosts"), copies, entries);
 	const char *domain = *plan->config.domainname ? plan->config.domainname : NULL;
+	const json_t *record = plan->net.record;
+	const char *address = json_get_str(record, "address", NULL);
 
-	hosts_render(out, NULL, plan->hostname, domain, entries, count);
+	hosts_render(out, address, plan->hostname, domain, entries, count);
+	if (address)
+		network_names_append(plan->container, record, out);
 	while (count > 0)
 		free(copies[--count]);
 }
@@ -225,6 +212,19 @@ static size_t get_host_strings(const struct start_plan *plan, const char *key, c
 	return count;
 }
 
+/* A link in /etc is the host's own; a host without the file is fine. */
+static void read_host_file(const char *path, struct strbuf *ret)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0 && strbuf_reserve(ret, RESOLV_MAX)) {
+		ssize_t len = path_pread_full(fd, ret->data, RESOLV_MAX, 0);
+
+		ret->len = len > 0 ? (size_t)len : 0;
+		ret->data[ret->len] = '\0';
+	}
+}
+
 static void render_resolv(struct start_plan *plan, struct strbuf *out)
 {
 	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
@@ -237,25 +237,29 @@ static void render_resolv(struct start_plan *plan, struct strbuf *out)
 		.search_count = get_host_strings(plan, "DnsSearch", search),
 		.options = options,
 		.option_count = get_host_strings(plan, "DnsOptions", options),
+		.keeps_loopback = plan->net.is_host,
+		.fallback = plan->net.is_host || plan->net.makes_ns ? NULL : public_servers,
 	};
 
-	/* A link in /etc is the host's own; a host without the file is fine. */
-	auto_fd int fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	read_host_file("/etc/resolv.conf", &text);
+	/* A resolver on the host's loopback asks others, which a container can ask itself. */
+	if (!plan->net.is_host && !hosts_has_server(text.data, text.len)) {
+		AUTO(strbuf_deinit) struct strbuf behind = STRBUF_INIT;
 
-	if (fd >= 0 && strbuf_reserve(&text, RESOLV_MAX)) {
-		ssize_t len = path_pread_full(fd, text.data, RESOLV_MAX, 0);
-
-		text.len = len > 0 ? (size_t)len : 0;
-		text.data[text.len] = '\0';
+		read_host_file("/run/systemd/resolve/resolv.conf", &behind);
+		if (hosts_has_server(behind.data, behind.len)) {
+			text.len = 0;
+			strbuf_append(&text, behind.data, behind.len);
+		}
 	}
 	hosts_render_resolv(out, &asked, text.data, text.len);
 }
 
 /* A detached mount of the file, to be attached inside the new root. */
-static int clone_file(struct start_plan *plan, int which, struct error *err)
+static int clone_file(struct start_plan *plan, int dir_fd, int which, struct error *err)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-	int fd = (int)syscall(SYS_open_tree, plan->run_dir_fd, file_names[which],
+	int fd = (int)syscall(SYS_open_tree, dir_fd, file_names[which],
 			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 
 	if (fd < 0)
@@ -268,8 +272,21 @@ static int clone_file(struct start_plan *plan, int which, struct error *err)
 	return 0;
 }
 
+/* Those of the container whose network it shares. */
+static int share_files(struct start_plan *plan, struct error *err)
+{
+	auto_fd int dir_fd = store_open_run_dir(plan->net.owner, false, err);
+	int ret = dir_fd < 0 ? dir_fd : 0;
+
+	for (int i = 0; ret == 0 && i < FILE_COUNT; i++)
+		ret = clone_file(plan, dir_fd, i, err);
+	return ret;
+}
+
 static int make_files(struct start_plan *plan, struct error *err)
 {
+	if (plan->net.owner)
+		return share_files(plan, err);
 	for (int i = 0; i < FILE_COUNT; i++) {
 		AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
 		int ret;
@@ -285,7 +302,7 @@ static int make_files(struct start_plan *plan, struct error *err)
 			ret = path_replace_file(plan->run_dir_fd, file_names[i],
 						strbuf_get_str(&text), text.len, 0644, false, err);
 		if (ret == 0)
-			ret = clone_file(plan, i, err);
+			ret = clone_file(plan, plan->run_dir_fd, i, err);
 		if (ret < 0)
 			return ret;
 	}
@@ -350,6 +367,28 @@ static int check_shared(const struct start_plan *plan, struct error *err)
 	return 0;
 }
 
+/* What links tell comes before what was asked for, which wins. */
+static char **build_env(struct start_plan *plan)
+{
+	const json_t *told = json_get_array(plan->net.record, "env");
+	size_t own = 0, count = json_array_size(told);
+	const char **env;
+
+	while (plan->config.env[own])
+		own++;
+	if (count > 0) {
+		env = calloc(count + own + 1, sizeof(*env));
+		if (!env)
+			return NULL;
+		for (size_t i = 0; i < count; i++)
+			env[i] = json_string_value(json_array_get(told, i));
+		memcpy(env + count, plan->config.env, own * sizeof(*env));
+		free(plan->config.env);
+		plan->config.env = env;
+	}
+	return config_build_env(&plan->config, plan->hostname, plan->user.home);
+}
+
 /* Ours first, then the container's own by depth. Our files come last, on top of an /etc that is
  * a volume. */
 static int make_mounts(struct start_plan *plan, struct error *err)
@@ -363,7 +402,7 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 		return ret;
 	plan->mounts =
 		calloc(security_mount_count + own->count + FILE_COUNT, sizeof(struct launch_mount));
-	plan->env = config_build_env(&plan->config, plan->hostname, plan->user.home);
+	plan->env = build_env(plan);
 	if (!plan->mounts || !plan->env)
 		return error_set(err, ENOMEM, "no memory for a launch plan");
 	for (size_t i = 0; i < security_mount_count; i++)
@@ -461,7 +500,9 @@ static void fill_spec(struct start_plan *plan, uint64_t run)
 	spec->cwd = *config->working_dir ? config->working_dir : "/";
 	spec->hostname = plan->hostname;
 	spec->domainname = *config->domainname ? config->domainname : NULL;
-	spec->new_netns = config->network_disabled || strcmp(config->network_mode, "host") != 0;
+	spec->new_netns = plan->net.makes_ns;
+	spec->join_netns = plan->net.ns_fd >= 0;
+	spec->netns_fd = plan->net.ns_fd;
 	spec->tty = config->tty;
 	spec->tty_rows = config->tty_rows;
 	spec->tty_cols = config->tty_cols;
@@ -497,6 +538,7 @@ void start_plan_undo(struct start_plan *plan)
 
 	if (cgroup_remove(c->engine->cgroups, c->id, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
+	network_release(c);
 	for (int i = 0; i < FILE_COUNT && plan->run_dir_fd >= 0; i++)
 		unlinkat(plan->run_dir_fd, file_names[i], 0);
 }
@@ -512,6 +554,7 @@ void start_plan_free(struct start_plan *plan)
 		close(plan->rootfs_fd);
 	if (plan->run_dir_fd >= 0)
 		close(plan->run_dir_fd);
+	start_net_deinit(&plan->net);
 	cgroup_deinit(&plan->cgroup);
 	config_deinit(&plan->config);
 	json_decref(plan->effective);

@@ -234,8 +234,10 @@ static json_t *render_state_locked(const struct container *c)
 {
 	const struct container_view *view = c->view;
 
+	json_t *state;
+
 	/* clang-format off */
-	return json_pack("{s:s, s:s, s:I, s:i, s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:b, s:I, s:b, s:b, s:I, s:I}",
+	state = json_pack("{s:s, s:s, s:I, s:i, s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:b, s:I, s:b, s:b, s:I, s:I}",
 		"boot", c->engine->boot_id,
 		"state", container_state_get_name(view->state),
 		"run", (json_int_t)view->run,
@@ -259,6 +261,11 @@ static json_t *render_state_locked(const struct container *c)
 		"restart_due_ns", (json_int_t)c->restart_due_ns,
 		"restart_delay_ns", (json_int_t)c->restart_delay_ns);
 	/* clang-format on */
+	if (state && network_store_locked(c, state) < 0) {
+		json_decref(state);
+		state = NULL;
+	}
+	return state;
 }
 
 /* Write one rendering. False when there is nothing to write to. */

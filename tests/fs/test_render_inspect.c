@@ -58,7 +58,9 @@ static void test_running(void **state)
 	check_at(object, "RestartCount", "0");
 	check_at(object, "Mounts", "[]");
 	check_at(object, "NetworkSettings",
-		 "{\"IPAddress\":\"\",\"IPPrefixLen\":0,\"Gateway\":\"\",\"Ports\":{}}");
+		 "{\"Bridge\":\"\",\"IPAddress\":\"\",\"IPPrefixLen\":0,\"Gateway\":\"\","
+		 "\"GlobalIPv6Address\":\"\",\"GlobalIPv6PrefixLen\":0,\"IPv6Gateway\":\"\","
+		 "\"MacAddress\":\"\",\"Ports\":{},\"Networks\":{}}");
 	check_at(object, "Config.Image", "\"demo\"");
 	check_at(object, "Config.Hostname", "\"0123456789ab\"");
 	check_at(object, "Config.Memory", "1048576");

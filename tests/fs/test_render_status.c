@@ -137,6 +137,10 @@ static const struct render_info some_info = {
 	.running = 3,
 	.paused = 1,
 	.images = 2,
+	.bridge = "cf0",
+	.subnet = "10.88.0.1/24",
+	.subnet6 = "",
+	.forwards = true,
 };
 
 static void test_info(void **state)
@@ -162,6 +166,10 @@ static void test_info(void **state)
 		 "Stopped:\t3\n"
 		 "Images:\t2\n"
 		 "Registry:\tdocker.io\n"
+		 "Bridge:\tcf0\n"
+		 "Subnet:\t10.88.0.1/24\n"
+		 "Subnet6:\t\n"
+		 "Forwarding:\tIPv4\n"
 		 "Mounted:\t2026-01-02T03:04:05.123456789Z\n"
 		 "Restarts:\t2\n"
 		 "Seamless:\tyes\n",
@@ -182,7 +190,7 @@ static void test_info_extremes(void **state)
 	info.mnt = "/c\nPid:\t1";
 	info.registry = NULL;
 	render_info(&info, &out);
-	assert_int_equal(count_lines(out.data), 17);
+	assert_int_equal(count_lines(out.data), 21);
 	assert_non_null(strstr(out.data, "\nMount:\t/c\\nPid:\\t1\n"));
 	assert_non_null(strstr(out.data, "\nStopped:\t0\n"));
 	assert_non_null(strstr(out.data, "\nRegistry:\t\n"));

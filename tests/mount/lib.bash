@@ -126,7 +126,10 @@ check_log() {
 # Nothing stays but what the sandbox began with.
 check_gone() {
 	local left
+	# The kernel takes an interface away some time after its last user.
+	eventually is_network_gone || :
 	left=$({
+		list_network
 		list_mounts $(list_own_pids) | grep -v ' containerfs-test$'
 		list_own_groups
 	})
@@ -189,7 +192,8 @@ list_own_pids() {
 			link=${link#/proc/}
 			is_ours "${link%/exe}"
 		done < <(find /proc/[0-9]*/exe \( -lname "$BUILD_DIR/containerfs*" -o \
-			-lname '/memfd:containerfs-shim*' \) 2>/dev/null)
+			-lname '/memfd:containerfs-shim*' -o -lname '/memfd:containerfs-relay*' \) \
+			2>/dev/null)
 		mapfile -t groups < <(list_own_groups)
 		[ "${#groups[@]}" = 0 ] ||
 			find "${groups[@]}" -name cgroup.procs -exec cat {} + 2>/dev/null || :
@@ -202,7 +206,7 @@ is_ours() {
 	{ mapfile -d '' -t words <"/proc/$1/cmdline"; } 2>/dev/null || return 0
 	case "${words[*]}" in
 	*"$SANDBOX/"*) echo "$1" ;;
-	containerfs-shim*)
+	containerfs-shim* | containerfs-relay*)
 		if find "/proc/$1/fd" -lname "$SANDBOX/*" 2>/dev/null | grep -q .; then
 			echo "$1"
 		fi
@@ -227,16 +231,33 @@ list_all() {
 	list_mounts "${pids[@]}"
 	[ "${#groups[@]}" = 0 ] ||
 		find "${groups[@]}" -mindepth 1 -type d -printf 'cgroup %p\n' 2>/dev/null || :
-	# The network of this sandbox is the one in which it was mounted.
-	while read -r name _; do
-		[[ $name != *: ]] || echo "link $name"
-	done 2>/dev/null <"/proc/$(<"$SANDBOX/holder")/net/dev" || :
+	# The network of this sandbox is the one in which it was mounted. The bridge goes a while after the
+	# last container, and with it what waits for the next: sandbox_end looks for these.
+	list_links "$(<"$SANDBOX/holder")" | grep -v "^link cf-\?${INSTANCE:0:5}" || :
 	for pid in "${pids[@]}"; do
 		{ read -r name <"/proc/$pid/comm"; } 2>/dev/null || name=gone
 		echo "process $name"
 	done
 	find "$ROOT" "$RUN" -xdev \( -path "$RUN/requests*" -o -path "$RUN/handles*" \
 		-o -path "$RUN/sessions*" \) -prune -o -printf 'file %p %y %m\n' 2>/dev/null
+}
+
+# list_links PID: the interfaces of that process's network.
+list_links() {
+	local name
+	while read -r name _; do
+		[[ $name != *: ]] || echo "link ${name%:}"
+	done 2>/dev/null <"/proc/$1/net/dev" || :
+}
+
+# The bridge of this sandbox, interfaces on it, and its table of rules, if they are there.
+list_network() {
+	list_links self | grep "^link cf-\?${INSTANCE:0:5}" || :
+	nft list tables 2>/dev/null | grep "containerfs-$INSTANCE" || :
+}
+
+is_network_gone() {
+	[ -z "$(list_network)" ]
 }
 
 # list_mounts PID...: what is mounted below the sandbox, or of it elsewhere: here and in each mount

@@ -255,7 +255,8 @@ zero character special file 1:5 666"
 	expect_equal "$(inside readlink /proc/1/exe)" /bin/busybox
 }
 
-@test "only lo is there, and it is up" {
+@test "without a network only lo is there, and it is up" {
+	local OPTIONS='--net none'
 	expect_equal "$(inside_sh 'ls /sys/class/net')" lo
 	expect_match "$(inside ip addr show lo)" 'LOOPBACK,UP'
 	expect_equal "$(inside_sh 'echo hello | nc -l -p 7 127.0.0.1 >/tmp/got & sleep 0.2; nc 127.0.0.1 7 </dev/null')" hello

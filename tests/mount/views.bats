@@ -70,7 +70,12 @@ teardown_file() {
 	ctl "create --name c --expose 53/udp -p 8080:80 --link db:database $IMAGE true" >/dev/null
 	expect_equal "$(cat "$MNT/containers/c/net")" $'Mode:\tdefault
 IPAddress:\t
+IPPrefixLen:\t
 Gateway:\t
+GlobalIPv6Address:\t
+GlobalIPv6PrefixLen:\t
+IPv6Gateway:\t
+MacAddress:\t
 80/tcp -> 0.0.0.0:8080
 53/udp
 Link:\tdb:database'

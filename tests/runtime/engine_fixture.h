@@ -156,6 +156,9 @@ static inline void import_image(struct fixture *f, const char *file, const char 
 
 static inline int make_fixture(void **state)
 {
+	/* Bridges and addresses go with it. */
+	if (unshare(CLONE_NEWNET) < 0)
+		fail_msg("no network namespace");
 	struct fixture *f = &fixture;
 
 	*state = f;

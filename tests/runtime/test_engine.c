@@ -156,8 +156,16 @@ static void test_failed_starts_change_nothing(void **state)
 			   "no such image: nope");
 	expect_start_fails(*state, "{}", EINVAL, "container 'bare': no command specified");
 	expect_start_fails(*state, "{\"Cmd\":[\"true\"],\"HostConfig\":{\"Links\":[\"a:b\"]}}",
-			   ENOTSUP,
-			   "Links is not supported by this version; remove it from config");
+			   ENOENT, "no such container: a");
+	expect_start_fails(*state,
+			   "{\"Cmd\":[\"true\"],\"NetworkDisabled\":true,\"HostConfig\":{"
+			   "\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"80\"}]}}}",
+			   EINVAL,
+			   "PortBindings cannot be with NetworkMode 'none': only a container on the "
+			   "bridge publishes ports");
+	expect_start_fails(*state,
+			   "{\"Cmd\":[\"true\"],\"HostConfig\":{\"NetworkMode\":\"container:x\"}}",
+			   ENOENT, "no such container: x");
 	expect_start_fails(*state, "{\"Cmd\":[\"true\"],\"User\":\"nobody\"}", EINVAL,
 			   "no user 'nobody' in the container's /etc/passwd");
 }
