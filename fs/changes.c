@@ -65,22 +65,28 @@ void changes_take_over(struct fs *fs)
 		note_name(fs, list.views[i]->key, list.views[i]->name);
 }
 
+static void tell_kernel(struct fs *fs, uint64_t key)
+{
+	AUTO(container_view_unref) struct container_view *view = names_get_view(fs, key);
+	bool is_exec = view && view->is_exec;
+
+	if (!is_exec)
+		note_name(fs, key, view ? view->name : NULL);
+	if (!view)
+		nodes_drop_removed(fs->nodes);
+	/* Its times; no lock of the kernel's is taken for attributes alone. */
+	fuse_lowlevel_notify_inval_inode(channel_get_session(fs->channel),
+					 node_make(is_exec ? NODE_EXEC : NODE_CONTAINER, key, 0),
+					 -1, 0);
+}
+
+/* A policy restarts containers while the engine is still being opened: fs->engine is not there by then. */
 void changes_on_container(void *arg, uint64_t key)
 {
 	struct fs *fs = arg;
-	AUTO(container_view_unref) struct container_view *view = names_get_view(fs, key);
 
-	if (atomic_load(&fs->is_whole) && view && view->is_exec) {
-		fuse_lowlevel_notify_inval_inode(channel_get_session(fs->channel),
-						 node_make(NODE_EXEC, key, 0), -1, 0);
-	} else if (atomic_load(&fs->is_whole)) {
-		note_name(fs, key, view ? view->name : NULL);
-		if (!view)
-			nodes_drop_removed(fs->nodes);
-		/* Its times; no lock of the kernel's is taken for attributes alone. */
-		fuse_lowlevel_notify_inval_inode(channel_get_session(fs->channel),
-						 node_make(NODE_CONTAINER, key, 0), -1, 0);
-	}
+	if (atomic_load(&fs->is_whole))
+		tell_kernel(fs, key);
 	if (fs->park)
 		park_wake(fs->park, key);
 }

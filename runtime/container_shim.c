@@ -237,6 +237,15 @@ static int close_stdin(struct container *c, uint64_t number, struct error *err)
 
 int container_close_stdin(struct container *c, struct ticket *ticket, struct error *err)
 {
+	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+	uint64_t noted;
+
+	/* An engine that was killed has closed it, and the program has ended for that. */
+	if (ticket_find_run(ticket, c, &noted) &&
+	    (noted != view->run || !container_view_is_live(view)))
+		return 0;
+	if (container_view_is_live(view))
+		ticket_note_run(ticket, c, view->run);
 	return close_stdin(c, ticket->number, err);
 }
 

@@ -289,10 +289,11 @@ static int kill_one(struct container *c, struct ticket *ticket, int signo, struc
 	AUTO(container_view_unref) struct container_view *view = NULL;
 	struct error cause = ERROR_INIT;
 	uint64_t run, noted;
-	bool cancelled;
+	bool cancelled, is_noted;
 	int ret = find_victim(c, ticket, signo, &run, &cancelled, err);
 
-	if (ret < 0 || cancelled || (ticket_find_run(ticket, c, &noted) && noted != run))
+	is_noted = ticket_find_run(ticket, c, &noted);
+	if (ret < 0 || cancelled || (is_noted && noted != run))
 		return ret;
 	view = container_get_view(c);
 	if (!run)
@@ -305,6 +306,8 @@ static int kill_one(struct container *c, struct ticket *ticket, int signo, struc
 	if (!ticket->resumed)
 		emit_kill(c, signo);
 	ret = send_signal(c, run, ticket->number, signo, &cause);
+	if (ret == -ESRCH && is_noted)
+		return 0; /* it was sent, and has ended it */
 	if (ret == -ESRCH)
 		return error_set(err, ESRCH, "container '%s' is not running", view->name);
 	if (ret == 0)

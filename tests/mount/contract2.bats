@@ -57,3 +57,17 @@ teardown_file() {
 @test "--init starts with as few descriptors as the program may have" {
 	expect_errno OK write "$MNT/ctl" "run --rm --init --ulimit nofile=3 $IMAGE true"
 }
+
+@test "a policy restarts what is due while the next engine is only beginning" {
+	local mounted i
+	for i in 1 2 3 4 5 6; do
+		ctl "run --name r$i --restart always $IMAGE false" >/dev/null
+	done
+	mounted=$(field "$MNT/info" Mounted)
+	for i in 1 2 3 4 5 6; do
+		kill_engine
+		field "$MNT/containers/r$i/status" Restarts >/dev/null
+	done
+	expect_equal "$(field "$MNT/info" Mounted)" "$mounted"
+	expect_failure grep 'killed by signal 11' "$RUN/log"
+}
