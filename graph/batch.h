@@ -76,6 +76,9 @@ int intake_begin(struct batch *batch, struct intake **ret, struct error *err);
 struct sorter;
 int intake_begin_sorted(struct batch *batch, struct sorter *sorter, struct intake **ret,
 			struct error *err);
+/* The same of a tar that is made here: the blob is its bytes compressed by gzip. None of the
+ * bytes that follow may be NULL. */
+int intake_begin_packed(struct batch *batch, struct intake **ret, struct error *err);
 /* The next bytes, zeros when bytes is NULL. Waits while the unpacker is behind; an
  * error that it found is returned by the next call. */
 int intake_write(struct intake *intake, const void *bytes, size_t len, struct error *err);

@@ -16,6 +16,20 @@ const char *describe_architecture(void);
 /* The config of an image of one layer, imported now. message: the comment of its history. */
 int describe_import(const struct batch_layer *layer, const char *message, int64_t now_ns,
 		    struct strbuf *out, struct error *err);
+/* A step more of an image's history. */
+struct describe_step {
+	const struct batch_layer *layer; /* that it added; NULL: none */
+	size_t layer_count;              /* of the image that it goes on from */
+	const json_t *config;            /* the new "config"; NULL: as it was */
+	const char *created_by;
+	const char *comment, *author; /* NULL: none */
+	int64_t now_ns;
+};
+/* The config of an image that continues another's. */
+int describe_step(const json_t *base, const struct describe_step *step, json_t **ret,
+		  struct error *err);
+/* The descriptors of a manifest's layers, in OCI's media types. NULL: no memory. */
+json_t *describe_layers(const json_t *manifest);
 /* A descriptor of a layer's blob, with the media type of its compression; NULL: no memory. */
 json_t *describe_layer(const struct batch_layer *layer);
 /* A manifest; layers: a list of descriptors, lowest first, borrowed. */

@@ -3,6 +3,7 @@
  * which unpacks them.
  */
 #include "graph/batch_private.h"
+#include "graph/gzip_out.h"
 #include "graph/pipe.h"
 #include "graph/sort.h"
 
@@ -22,6 +23,10 @@ struct intake {
 	struct sorter *sorter; /* NULL: it is a layer */
 	bool is_dropped;       /* what there was of the blob, for it is none */
 	struct blob blob;
+	/* When the bytes are a tar and the blob is to be compressed: else NULL. */
+	struct gzip_out *packer;
+	struct digest *content;
+	uint64_t size;       /* bytes taken */
 	char layer_name[24]; /* "" until it is made */
 	int layer_fd;
 	struct error failure; /* of the writer itself; each later call repeats it */
@@ -125,6 +130,8 @@ void intake_abort(struct intake *intake)
 		close(intake->layer_fd);
 	if (*intake->layer_name)
 		path_remove_tree(intake->batch->dir_fd, intake->layer_name);
+	gzip_out_free(intake->packer); /* it writes to the blob */
+	digest_free(intake->content);
 	blob_deinit(&intake->blob);
 	pipe_free(intake->pipe);
 	free(intake);
@@ -164,6 +171,28 @@ int intake_begin(struct batch *batch, struct intake **ret, struct error *err)
 	return intake_begin_sorted(batch, NULL, ret, err);
 }
 
+static int write_packed(void *arg, const void *bytes, size_t len, struct error *err)
+{
+	return blob_write(arg, bytes, len, err);
+}
+
+int intake_begin_packed(struct batch *batch, struct intake **ret, struct error *err)
+{
+	struct intake *intake AUTO(intake_abort) = NULL;
+	int r = intake_begin(batch, &intake, err);
+
+	if (r < 0)
+		return r;
+	intake->content = digest_new();
+	if (!intake->content)
+		return error_set(err, ENOMEM, "out of memory for a layer");
+	r = gzip_out_new(write_packed, &intake->blob, &intake->packer, err);
+	if (r < 0)
+		return r;
+	*ret = steal_ptr(&intake);
+	return 0;
+}
+
 static int repeat(const struct error *from, struct error *err)
 {
 	if (err)
@@ -171,15 +200,22 @@ static int repeat(const struct error *from, struct error *err)
 	return -from->code;
 }
 
+static int keep_blob(struct intake *intake, const void *bytes, size_t len)
+{
+	if (!intake->packer)
+		return blob_write(&intake->blob, bytes, len, &intake->failure);
+	digest_update(intake->content, bytes, len);
+	return gzip_out_write(intake->packer, bytes, len, &intake->failure);
+}
+
 /* Of an archive of images only the length counts. */
 static int keep_bytes(struct intake *intake, const void *bytes, size_t len)
 {
 	if (!intake->sorter || !sorter_has_images(intake->sorter))
-		return blob_write(&intake->blob, bytes, len, &intake->failure);
+		return keep_blob(intake, bytes, len);
 	if (!intake->is_dropped && ftruncate(intake->blob.fd, 0) < 0)
 		return error_set_sys(&intake->failure, errno, "cannot store the archive");
 	intake->is_dropped = true;
-	intake->blob.size += len;
 	return 0;
 }
 
@@ -187,6 +223,7 @@ int intake_write(struct intake *intake, const void *bytes, size_t len, struct er
 {
 	if (intake->failure.code || keep_bytes(intake, bytes, len) < 0)
 		return repeat(&intake->failure, err);
+	intake->size += len;
 	/* The unpacker stops before the end only when it has failed. */
 	if (pipe_write(intake->pipe, bytes, len) < 0) {
 		intake->failure = intake->unpack_err;
@@ -197,7 +234,23 @@ int intake_write(struct intake *intake, const void *bytes, size_t len, struct er
 
 uint64_t intake_get_size(const struct intake *intake)
 {
-	return intake->blob.size;
+	return intake->size;
+}
+
+/* The blob has all its bytes; of a compressed one the content's digest is known as well. */
+static int finish_blob(struct intake *intake, const char *want, struct batch_layer *layer,
+		       struct error *err)
+{
+	struct unpack_result *result = &intake->result;
+	int r = intake->packer ? gzip_out_finish(intake->packer, err) : 0;
+
+	if (r == 0)
+		r = blob_finish(&intake->blob, want, layer->digest, err);
+	layer->blob_size = intake->blob.size;
+	if (r < 0 || !intake->packer)
+		return r;
+	snprintf(result->compression, sizeof(result->compression), "gzip");
+	return digest_finish(intake->content, result->diff_id, err);
 }
 
 /* All bytes are there and the unpacker has come to their end. */
@@ -213,9 +266,9 @@ static int end_unpacker(struct intake *intake, struct error *err)
 static int finish_layer(struct intake *intake, const char *want_digest, const char *want_diff_id,
 			struct batch_layer *ret, struct error *err)
 {
-	struct batch_layer layer = { .blob_size = intake->blob.size };
+	struct batch_layer layer = { .blob_size = 0 };
 	/* First of all: of bytes that are not the right ones nothing else matters. */
-	int r = blob_finish(&intake->blob, want_digest, layer.digest, err);
+	int r = finish_blob(intake, want_digest, &layer, err);
 
 	if (r < 0)
 		return r;

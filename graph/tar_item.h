@@ -1,0 +1,32 @@
+/* The files of a tree as entries of a tar archive: what an entry says of a file, and the
+ * file's bytes.
+ */
+#ifndef GRAPH_TAR_ITEM_H
+#define GRAPH_TAR_ITEM_H
+
+#include "graph/tar_out.h"
+
+/* Remembers, from entry to entry, the first name of each file that has several. */
+struct tar_items;
+
+/* out  borrowed; NULL when memory ran out */
+struct tar_items *tar_items_new(struct tar_out *out);
+void tar_items_free(struct tar_items *items); /* NULL is fine */
+DEFINE_AUTO(struct tar_items *, tar_items_free);
+
+/* Write an entry, with its content; not what lies in a directory.
+ *
+ * fd    names it (O_PATH), so that what is described is what was seen, whoever exchanges names
+ *       meanwhile; a device is not opened
+ * st    of fd; a socket is left out
+ * path  what it is called in the archive ("etc/passwd"), without slashes at its ends
+ *
+ * Kept: owner, mode, time to the nanosecond, device number, the extended attributes user.*, trusted.* (but
+ * those of overlayfs) and security.capability, holes of a MiB and more. Others may write meanwhile: a file that
+ * shrinks is filled with zeros, of one that grows as much is written as it had.
+ *
+ * 0, or -errno with a sentence that names the path (without one when it is the output's). */
+int tar_items_add(struct tar_items *items, int fd, const struct stat *st, const char *path,
+		  struct error *err);
+
+#endif
