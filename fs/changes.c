@@ -130,7 +130,9 @@ void changes_on_image(void *arg, const char *action, const char *image_id, const
 	struct fs *fs = arg;
 	char digits[13] = { 0 };
 
-	emit_image_event(fs, action, image_id, name);
+	/* Docker tells a commit of the container that it was made of. */
+	if (strcmp(action, "commit") != 0)
+		emit_image_event(fs, action, image_id, name);
 	if (fs->engine && strcmp(action, "delete") == 0)
 		engine_hide_image(fs->engine, image_id);
 	if (!atomic_load(&fs->is_whole))

@@ -13,6 +13,9 @@
 
 /* clang-format off */
 static const struct verb_row verb_rows[] = {
+	{ VERB_COMMIT, "commit", "[OPTION]... NAME [IMAGE]", "[OPTION]... [IMAGE]",
+	  "Make an image of a container and what it changed; replies with its id",
+	  &command_commit_options, .interruptible = true, .take_operands = command_take_commit },
 	{ VERB_CREATE, "create", "[OPTION]... IMAGE [COMMAND] [ARG]...", NULL,
 	  "Make a container and do not start it; replies with its id",
 	  &command_create_options, .options_first = true, .has_config = true,
@@ -196,6 +199,7 @@ int command_parse_row(const struct verb_row *row, const struct words *words, con
 	command.verb = row->verb;
 	if (row->verb == VERB_KILL)
 		command.signo = SIGKILL;
+	command.pause = row->verb == VERB_COMMIT;
 	r = parse_row(row, words, container, &command, err);
 	if (r < 0)
 		return error_wrap(err, r, "%s", row->name);
@@ -231,9 +235,11 @@ void command_deinit(struct command *command)
 	free(command->image);
 	free(command->source);
 	free(command->message);
+	free(command->author);
 	free(command->format);
 	free_list(command->targets);
 	free_list(command->filters);
+	free_list(command->changes);
 	*command = (struct command){ .timeout_s = -1 };
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 enum verb {
+	VERB_COMMIT,
 	VERB_CREATE,
 	VERB_DIFF,
 	VERB_EXEC,
@@ -53,11 +54,14 @@ struct command {
 	 * too; update: a patch for it; else NULL */
 	json_t *config;
 	/* create, run: --name or NULL; rename: the new name; tag: the new tag; import: the
-	 * tag or NULL */
+	 * tag or NULL; commit: the tag or NULL */
 	char *name;
 	char *image;    /* create, run, tag, history: the image; images: a pattern or NULL */
 	char *source;   /* import, load: path; port: "80/tcp" or NULL */
-	char *message;  /* import: -m, or NULL */
+	char *message;  /* commit, import: -m, or NULL */
+	char *author;   /* commit: -a, or NULL */
+	char **changes; /* commit: each -c, NULL-terminated, or NULL */
+	bool pause;     /* commit: unless --pause=false */
 	char **targets; /* names, NULL-terminated; in a container's ctl: empty */
 	size_t target_count;
 	int signo;                               /* kill (9 by default), stop -s (0: configured) */

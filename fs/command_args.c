@@ -79,24 +79,28 @@ static int take_latest(TAKE_ARGS)
 	return take_limit(target, spec, command->latest ? "1" : "0", err);
 }
 
+int command_take_word(TAKE_ARGS)
+{
+	char ***member = (char ***)(void *)((char *)target + spec->offset);
+	size_t count = 0;
+	char **list;
+
+	while (*member && (*member)[count])
+		count++;
+	list = reallocarray(*member, count + 2, sizeof(*list));
+	if (!list)
+		return no_memory(err);
+	*member = list;
+	list[count] = strdup(value);
+	list[count + 1] = NULL;
+	return list[count] ? 0 : no_memory(err);
+}
+
 static int take_filter(TAKE_ARGS)
 {
-	struct command *command = target;
-	size_t count = 0;
-	char **filters;
-
-	(void)spec;
 	if (!strchr(value, '=') || *value == '=')
 		return error_set(err, EINVAL, "'%s' is not KEY=VALUE", value);
-	while (command->filters && command->filters[count])
-		count++;
-	filters = reallocarray(command->filters, count + 2, sizeof(*filters));
-	if (!filters)
-		return no_memory(err);
-	command->filters = filters;
-	filters[count] = strdup(value);
-	filters[count + 1] = NULL;
-	return filters[count] ? 0 : no_memory(err);
+	return command_take_word(target, spec, value, err);
 }
 
 /* --- the tables ----------------------------------------------------------- */
@@ -129,7 +133,7 @@ static const struct option_spec load_specs[] = {
 };
 static const struct option_spec ps_specs[] = {
 	ALL,
-	{ OPTION('f', "filter", "KEY=VALUE"), .take = take_filter },
+	{ OPTION('f', "filter", "KEY=VALUE"), .take = take_filter, AT(filters) },
 	{ OPTION(0, "format", "FORMAT"), .take = command_take_string, AT(format) },
 	{ OPTION('n', "last", "N"), .take = take_limit },
 	{ OPTION('l', "latest", NULL), .take = take_latest },
@@ -140,7 +144,7 @@ static const struct option_spec ps_specs[] = {
 static const struct option_spec prune_specs[] = {
 	ALL,
 	{ OPTION('f', "force", NULL), .take = command_take_flag, AT(force), .hidden = true },
-	{ OPTION(0, "filter", "KEY=VALUE"), .take = take_filter },
+	{ OPTION(0, "filter", "KEY=VALUE"), .take = take_filter, AT(filters) },
 	{ OPTION('n', "dry-run", NULL), .take = command_take_flag, AT(dry_run) },
 	{ OPTION(0, "volumes", NULL), .take = command_take_flag, AT(volumes) },
 };

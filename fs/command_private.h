@@ -35,6 +35,10 @@ int command_parse_row(const struct verb_row *row, const struct words *words, con
 		      struct command *ret, struct error *err);
 void command_render_row(const struct verb_row *row, bool in_container, struct strbuf *out);
 
+/* command_commit.c */
+extern const struct option_table command_commit_options;
+int command_take_commit(const struct parse *p, struct error *err);
+
 /* command_exec.c */
 int command_take_exec(const struct parse *p, struct error *err);
 
@@ -116,6 +120,9 @@ int command_take_flag(void *target, const struct option_spec *spec, const char *
 		      struct error *err);
 int command_take_string(void *target, const struct option_spec *spec, const char *value,
 			struct error *err);
+/* One more of a list, NULL-terminated or NULL. */
+int command_take_word(void *target, const struct option_spec *spec, const char *value,
+		      struct error *err);
 /* -EINVAL with the usage: "no image given; usage: run ..." */
 int command_refuse_usage(const struct parse *p, const char *what, struct error *err);
 

@@ -132,20 +132,42 @@ static int handle(struct parser *p, int found, struct error *err)
 	return take_option(p, spec, found >= LONG_BASE, optarg, err);
 }
 
+/* A flag's letter with its value, as Docker has it and getopt has not: -p=false. NULL: another word. */
+static const struct option_spec *find_flag_with_value(const struct parser *p, int found)
+{
+	const struct option_spec *spec;
+
+	if (found >= LONG_BASE || found <= ' ' || p->word[0] != '-' || p->word[1] != found ||
+	    p->word[2] != '=')
+		return NULL;
+	spec = find_letter(p->table, found);
+	return spec && !spec->value ? spec : NULL;
+}
+
 static int parse_locked(struct parser *p, char *const *argv, size_t argc, struct error *err)
 {
+	const struct option_spec *flag;
 	int ret = 0;
 
 	opterr = 0;
 	optind = 0; /* glibc: begin anew, with the modes read again */
 	while (ret == 0) {
-		int found;
+		int at = optind > 0 ? optind : 1, found;
 
-		p->word = argv[optind > 0 ? optind : 1];
+		p->word = argv[at];
 		found = getopt_long((int)argc, argv, p->letters, p->longs, NULL);
 		if (found == -1)
 			break;
-		ret = handle(p, found, err);
+		flag = find_flag_with_value(p, found);
+		if (!flag) {
+			ret = handle(p, found, err);
+			continue;
+		}
+		ret = take_option(p, flag, false, p->word + 3, err);
+		/* Begin anew behind the word, which the first of a list is taken for. */
+		argv += at;
+		argc -= (size_t)at;
+		optind = 0;
 	}
 	for (size_t i = (size_t)optind; ret == 0 && i < argc; i++)
 		p->operands[p->operand_count++] = argv[i];

@@ -149,6 +149,7 @@ static size_t find_begun(const struct job *job, const struct targets *targets)
 static void show_progress(const struct job *job)
 {
 	switch (job->command->verb) {
+	case VERB_COMMIT:
 	case VERB_IMPORT:
 	case VERB_LOAD:
 	case VERB_RESTART:
@@ -209,6 +210,7 @@ int perform_containers(const struct job *job, struct error *err)
 /* --- the table ------------------------------------------------------------- */
 
 static int (*const deeds[])(const struct job *job, struct error *err) = {
+	[VERB_COMMIT] = perform_commit,
 	[VERB_CREATE] = perform_create,
 	[VERB_DIFF] = perform_diff,
 	[VERB_PRUNE] = perform_prune,

@@ -2,7 +2,8 @@
  * image store.
  *
  * Replies
- *   create, run, import   the 64-digit id
+ *   commit, create, run, import
+ *                         the 64-digit id
  *   load                  the ids, one a line
  *   wait                  the exit codes, one a line, in the order of the names
  *   ps images history inspect info version

@@ -12,6 +12,7 @@ struct job {
 
 /* Each carries one kind of command out: 0, or -errno with a sentence without the command's word. */
 int perform_create(const struct job *job, struct error *err); /* create, run */
+int perform_commit(const struct job *job, struct error *err);
 int perform_import(const struct job *job, struct error *err);
 int perform_containers(const struct job *job,
 		       struct error *err); /* all that take containers' names */

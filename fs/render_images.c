@@ -177,17 +177,6 @@ void render_images(const struct graph_snapshot *snapshot,
 
 /* --- one image --------------------------------------------------------------------- */
 
-/* A step's own bytes: unpacked if the image has one layer, else the layer's as it came, which is
- * what the manifest knows. */
-static int64_t get_layer_size(const struct image *image, size_t layer)
-{
-	const json_t *layers = json_get_array(image->manifest, "layers");
-
-	if (image->layer_count == 1)
-		return image->size_bytes;
-	return json_get_int(json_array_get(layers, layer), "size", 0);
-}
-
 static void append_step_id(struct strbuf *out, const struct image *image, bool newest,
 			   bool no_trunc)
 {
@@ -248,7 +237,7 @@ static void append_steps(struct strbuf *out, const struct image *image, const js
 			return;
 		}
 		if (!json_get_bool(step, "empty_layer", false) && layer > 0)
-			size_bytes = get_layer_size(image, --layer);
+			size_bytes = image->layer_sizes[--layer];
 		append_step_id(out, image, i == count, no_trunc);
 		append_step(out, step, size_bytes, no_trunc, now_ns);
 	}

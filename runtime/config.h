@@ -32,6 +32,12 @@ int config_apply(const json_t *asked, const json_t *patch, bool running, json_t 
 int config_merge_image(const json_t *asked, const json_t *image_config, json_t **ret,
 		       struct error *err);
 
+/* The other way round: the "config" of an image made of a container. Cmd Entrypoint Env ExposedPorts Healthcheck
+ * Labels StopSignal User Volumes and WorkingDir as they are in force, all else as the image that it was
+ * made of has it (NULL: no image). */
+int config_make_image(const json_t *effective, const json_t *image_config, json_t **ret,
+		      struct error *err);
+
 /* The effective configuration decoded; strings are borrowed from it. */
 struct config {
 	const char *hostname; /* "" : the 12 digits of the id */

@@ -8,13 +8,25 @@
  * A stop and a kill take no turn, so one can come while a pause is being made. Each
  * marks what it wants and then looks at the state; a pause publishes the state and
  * then looks for the mark: one of them sees the other.
+ *
+ * A hold is a pause of the engine's own, for the length of a copy. A file in the container's
+ * RUN directory, made before the processes are stopped and removed after they go on,
+ * tells the next engine that nobody else wants it. Any end of the pause is the end of
+ * the hold too.
  */
 #include "runtime/engine_private.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
+#include "base/path.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #define FREEZE_TIMEOUT_MS 5000
+#define HOLD_FILE "hold" /* the number of the run */
 
 /* Publish the state if the run is still going on in the other one. False: it is not. */
 static bool change_state(struct container *c, uint64_t run, enum container_state from,
@@ -26,6 +38,8 @@ static bool change_state(struct container *c, uint64_t run, enum container_state
 	if (fits) {
 		view->state = to;
 		view->changed_ns = clock_now_ns();
+		if (to == CONTAINER_RUNNING)
+			c->holds = 0;
 		container_wake_locked(c);
 	}
 	container_swap(c, view);
@@ -40,11 +54,21 @@ static void tell(struct container *c, const char *action)
 	store_save_state(c);
 }
 
+static void forget_hold(struct container *c)
+{
+	auto_fd int dir_fd = store_open_run_dir(c, false, NULL);
+
+	if (dir_fd >= 0)
+		unlinkat(dir_fd, HOLD_FILE, 0);
+}
+
 /* Thaw, then say so. */
 static int lift(struct container *c, uint64_t run, struct error *err)
 {
 	int ret = cgroup_thaw(c->engine->cgroups, c->id, FREEZE_TIMEOUT_MS, err);
 
+	if (ret == 0)
+		forget_hold(c);
 	if (ret == 0 && change_state(c, run, CONTAINER_PAUSED, CONTAINER_RUNNING))
 		tell(c, "unpause");
 	return ret;
@@ -158,6 +182,113 @@ int container_unpause(struct container *c, struct ticket *ticket, struct error *
 	return do_in_turn(c, ticket, unpause_in_turn, err);
 }
 
+/* --- holds ------------------------------------------------------------------ */
+
+static int note_hold(struct container *c, uint64_t run, struct error *err)
+{
+	auto_fd int dir_fd = store_open_run_dir(c, false, err);
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%" PRIu64, run);
+
+	if (dir_fd < 0)
+		return dir_fd;
+	return path_replace_file(dir_fd, HOLD_FILE, text, (size_t)len, 0600, false, err);
+}
+
+/* Of that run? */
+static bool find_hold(struct container *c, uint64_t run)
+{
+	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+	auto_fd int dir_fd = store_open_run_dir(c, false, NULL);
+	uint64_t noted;
+
+	return dir_fd >= 0 && path_read_file(dir_fd, HOLD_FILE, 64, &text, NULL) == 0 &&
+	       num_parse_u64(strbuf_get_str(&text), 0, UINT64_MAX, &noted) == 0 && noted == run;
+}
+
+/* A new one of so many holders, or one more of the one that there is; its serial number, 0: there is none. */
+static uint64_t count_hold(struct container *c, uint64_t run, bool is_new)
+{
+	uint64_t serial = 0;
+
+	pthread_mutex_lock(&c->lock);
+	if (is_new) {
+		c->holds = 0;
+		c->hold_run = run;
+		c->hold_serial++;
+	}
+	if (is_new || (c->holds > 0 && c->hold_run == run)) {
+		c->holds++;
+		serial = c->hold_serial;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return serial;
+}
+
+/* Was it the last of those who need this pause, and is it going on? */
+static bool discount_hold(struct container *c, uint64_t serial)
+{
+	bool is_last = false;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->hold_serial == serial && c->holds > 0)
+		is_last = --c->holds == 0 && c->view->state == CONTAINER_PAUSED &&
+			  c->view->run == c->hold_run;
+	pthread_mutex_unlock(&c->lock);
+	return is_last;
+}
+
+int pause_hold(struct container *c, uint64_t *ret, struct error *err)
+{
+	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+	struct ticket ticket;
+	uint64_t serial;
+	int r;
+
+	*ret = 0;
+	if (view->state == CONTAINER_PAUSED)
+		*ret = count_hold(c, view->run, false);
+	if (view->state != CONTAINER_RUNNING)
+		return 0;
+	r = note_hold(c, view->run, err);
+	if (r < 0)
+		return r;
+	serial = count_hold(c, view->run, true);
+	ticket_init(&ticket, 0, false);
+	r = pause_in_turn(c, &ticket, err);
+	ticket_deinit(&ticket);
+	if (r == 0) {
+		*ret = serial;
+		return 0;
+	}
+	discount_hold(c, serial);
+	forget_hold(c);
+	if (r == -ESRCH) { /* it has ended meanwhile */
+		error_clear(err);
+		return 0;
+	}
+	return r;
+}
+
+void pause_release(struct container *c, uint64_t hold)
+{
+	struct error err = ERROR_INIT;
+	struct ticket ticket;
+	struct turn turn;
+
+	if (!hold)
+		return;
+	ticket_init(&ticket, 0, false);
+	if (container_take_turn(c, &turn, &ticket, NULL) == 0) {
+		AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+
+		if (discount_hold(c, hold) && lift(c, view->run, &err) < 0)
+			log_warn("container %s: %s", c->short_id, err.msg);
+		container_leave_turn(c, &turn);
+	}
+	ticket_deinit(&ticket);
+}
+
 /* --- after an engine's death ------------------------------------------------ */
 
 /* Was the pause told last, or its end? Nothing told since the start is neither. */
@@ -172,6 +303,11 @@ void pause_recover(struct container *c, uint64_t run, bool was_paused)
 {
 	bool paused = cgroup_is_frozen(c->engine->cgroups, c->id);
 
+	if (find_hold(c, run)) {
+		if (paused && cgroup_thaw(c->engine->cgroups, c->id, FREEZE_TIMEOUT_MS, NULL) == 0)
+			paused = false;
+		forget_hold(c);
+	}
 	if (paused)
 		change_state(c, run, CONTAINER_RUNNING, CONTAINER_PAUSED);
 	else

@@ -180,6 +180,18 @@ int container_find_rootfs(struct container *c, char *ret_path, size_t size);
 int engine_expose_image(struct engine *engine, struct image *image, char *ret_path, size_t size,
 			struct error *err);
 
+struct container_commit {
+	const char *name;             /* the tag, moved if it is taken; NULL: none */
+	const char *message, *author; /* NULL: none */
+	char *const *changes;         /* of change_config(); NULL: none */
+	bool pause; /* while its files are read, unless somebody else has paused it */
+};
+/* An image of its image and what it wrote, volumes left out; any state. Interrupted: -EINTR, and nothing is left.
+ * The note is the image's id. -ENOENT no image. */
+int container_commit(struct container *c, struct ticket *ticket,
+		     const struct container_commit *commit, char ret_id[GRAPH_ID_SIZE],
+		     struct error *err);
+
 /* --- looking inside: block (disk, /proc); worker threads only; err is never NULL --- */
 
 /* What a container wrote (its overlay's upper directory) and what lies below it (its image's layers,

@@ -144,6 +144,9 @@ struct container {
 	int start_code;                  /* errno of a run whose program could not be executed */
 	int exit_codes[EXIT_CODES_KEPT]; /* by run, for waiters that wake late */
 	int64_t exposed_ns; /* CLOCK_MONOTONIC, when RUN/rootfs/<id> was last asked for; 0: not there */
+	unsigned holds;     /* who paused it for a while and still needs that (container_pause.c) */
+	uint64_t hold_serial; /* of the pause that they share, */
+	uint64_t hold_run;    /* and the run that it is about */
 	unsigned stdin_writers;
 	uint64_t stdin_run;       /* the run that they are counted for */
 	json_t *network;          /* of the run under way, as told before its launch; or NULL */
@@ -397,6 +400,12 @@ void oom_on_event(struct container *c, uint64_t run); /* from the event loop */
 void oom_tell(struct container *c);
 
 /* --- container_pause.c ------------------------------------------------------ */
+
+/* With the turn taken: let its processes stand still until pause_release(), if they run. What the user
+ * paused is the user's. *ret: for pause_release(); 0: nothing was done. Ended by the next engine when this one dies. */
+int pause_hold(struct container *c, uint64_t *ret, struct error *err);
+/* Without a turn, which it waits for. Unpaused by somebody meanwhile, or ended: nothing. */
+void pause_release(struct container *c, uint64_t hold);
 
 /* A signal was sent that the processes are to get: if they are paused, they go on. */
 void pause_lift(struct container *c, uint64_t run);

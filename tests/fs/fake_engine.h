@@ -281,6 +281,19 @@ int container_resize(struct container *c, struct ticket *ticket, unsigned rows, 
 	return fake_call(c, "resize", ticket, detail, err);
 }
 
+int container_commit(struct container *c, struct ticket *ticket,
+		     const struct container_commit *commit, char ret_id[GRAPH_ID_SIZE],
+		     struct error *err)
+{
+	char detail[64];
+
+	snprintf(detail, sizeof(detail), ",%s,%s", commit->name ? commit->name : "-",
+		 commit->pause ? "pause" : "run");
+	memset(ret_id, 'c', GRAPH_ID_SIZE - 1);
+	ret_id[GRAPH_ID_SIZE - 1] = '\0';
+	return fake_call(c, "commit", ticket, detail, err);
+}
+
 /* --- looking inside: a running container has one process and has read a byte ------ */
 
 struct container *engine_find_key(struct engine *engine, uint64_t key)

@@ -55,9 +55,12 @@ static void describe(const struct command *command, struct strbuf *out)
 	put(out, "image", command->image);
 	put(out, "source", command->source);
 	put(out, "message", command->message);
+	put(out, "author", command->author);
 	put(out, "format", command->format);
 	put_list(out, "target", command->targets);
 	put_list(out, "filter", command->filters);
+	put_list(out, "change", command->changes);
+	put_number(out, "pause", command->pause, command->verb == VERB_COMMIT);
 	put_number(out, "signo", command->signo, 0);
 	put_number(out, "timeout", command->timeout_s, -1);
 	put_number(out, "limit", command->limit, -1);
@@ -132,6 +135,13 @@ static void test_names(void **state)
 	check(NULL, "rm -f web -v db", "rm target=web target=db force=1 volumes=1");
 	check(NULL, "rm -fv -- -web", "rm target=-web force=1 volumes=1");
 	check(NULL, "rm --force=false --volumes=true web", "rm target=web volumes=1");
+	check(NULL, "commit web", "commit target=web");
+	check(NULL, "commit -m 'a b' -a me -c 'CMD ls' web -c 'ENV a=b' team/web:1",
+	      "commit name=team/web:1 message=a b author=me target=web change=CMD ls change=ENV "
+	      "a=b");
+	check("web", "commit --pause=false web:1", "commit name=web:1 pause=0");
+	check(NULL, "commit -p=false web", "commit target=web pause=0");
+	check(NULL, "rm -v=0 -f=true -- web", "rm target=web force=1");
 	check(NULL, "rmi a:1 b", "rmi target=a:1 target=b");
 	check(NULL, "rmi --force a", "rmi target=a force=1");
 	check(NULL, "inspect a b", "inspect target=a target=b");
