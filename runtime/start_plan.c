@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "net/hosts.h"
+#include "runtime/devices.h"
 #include "runtime/network_private.h"
 #include "runtime/security.h"
 #include "runtime/user.h"
@@ -58,6 +59,7 @@ struct start_plan {
 	const char **sysctls; /* names and values in turn */
 	struct launch_mount *mounts;
 	size_t mount_count;
+	struct devices devices; /* of a privileged one */
 	struct launch_spec spec;
 };
 
@@ -405,8 +407,14 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 	plan->env = build_env(plan);
 	if (!plan->mounts || !plan->env)
 		return error_set(err, ENOMEM, "no memory for a launch plan");
-	for (size_t i = 0; i < security_mount_count; i++)
-		add_mount(plan, &security_mounts[i]);
+	for (size_t i = 0; i < security_mount_count; i++) {
+		struct launch_mount mount = security_mounts[i];
+
+		/* /sys and its own control group are a privileged one's to write. */
+		if (plan->config.privileged)
+			mount.flags &= ~(unsigned long)MS_RDONLY;
+		add_mount(plan, &mount);
+	}
 	for (size_t i = 0; i < own->count; i++)
 		plan->mounts[plan->mount_count++] = own->mounts[i];
 	for (int i = 0; i < FILE_COUNT; i++)
@@ -462,6 +470,18 @@ static bool has_own_dev(const struct start_plan *plan)
 	return !dev || !strcmp(json_get_str(dev, "Type", ""), "tmpfs");
 }
 
+static int find_devices(struct start_plan *plan, struct error *err)
+{
+	auto_fd int fd = -1;
+
+	if (!plan->config.privileged || !has_own_dev(plan))
+		return 0;
+	fd = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_sys(err, errno, "cannot open /dev");
+	return devices_find(fd, &plan->devices, err);
+}
+
 static void fill_file_system(struct start_plan *plan, struct launch_spec *spec)
 {
 	spec->rootfs_fd = plan->rootfs_fd;
@@ -473,6 +493,10 @@ static void fill_file_system(struct start_plan *plan, struct launch_spec *spec)
 	spec->mount_count = plan->mount_count;
 	spec->devices = security_devices;
 	spec->device_count = has_own_dev(plan) ? security_device_count : 0;
+	if (plan->devices.count > 0) {
+		spec->devices = plan->devices.list;
+		spec->device_count = plan->devices.count;
+	}
 	if (!plan->config.privileged) {
 		spec->masked_paths = security_masked_paths;
 		spec->masked_count = security_masked_count;
@@ -525,6 +549,8 @@ int start_plan_make(struct start_plan *plan, uint64_t run, struct error *err)
 	if (ret == 0)
 		ret = make_mounts(plan, err);
 	if (ret == 0)
+		ret = find_devices(plan, err);
+	if (ret == 0)
 		ret = make_sysctls(plan, err);
 	if (ret == 0)
 		fill_spec(plan, run);
@@ -563,6 +589,7 @@ void start_plan_free(struct start_plan *plan)
 	free(plan->env);
 	free(plan->sysctls);
 	free(plan->mounts);
+	devices_deinit(&plan->devices);
 	volume_mounts_deinit(&plan->volume_mounts);
 	json_decref(plan->volumes);
 	image_unref(plan->image);

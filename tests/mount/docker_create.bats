@@ -11,10 +11,12 @@ setup_file() {
 
 setup() {
 	OUT=$BATS_TEST_TMPDIR
+	cd "$OUT" || return
 	look_before
 }
 
 teardown() {
+	cd /
 	look_after
 }
 
@@ -142,6 +144,25 @@ inside() {
 	expect_equal "$(field "$MNT/containers/web/stats" MemoryLimit)" 67108864
 	expect_refusal EINVAL 'create: MemorySwap (memory and swap) 1048576 is less than Memory 2097152' \
 		"create -m 2m --memory-swap 1m $IMAGE true"
+}
+
+# The nodes of /dev besides terminals and the usual six, as this machine or a container has them.
+LIST_DEVICES='cd /dev; find . \( -name pts -o -name shm -o -name mqueue -o -name hugepages \) -prune -o \( -type b -o -type c \) \
+	! -name console ! -name ptmx -exec stat -c "%n %F %t:%T %a %u:%g" {} + |
+	grep -vE "^\./(full|null|random|tty|urandom|zero) " | sort'
+
+@test "a privileged container has the devices of the machine, and may write to /sys" {
+	expect_equal "$(OPTIONS=--privileged inside "$LIST_DEVICES")" "$(sh -c "$LIST_DEVICES")"
+	expect_equal "$(OPTIONS=--privileged inside 'cd /dev; stat -c "%n %a" full null random tty urandom zero' | xargs)" \
+		'full 666 null 666 random 666 tty 666 urandom 666 zero 666'
+	expect_equal "$(OPTIONS=--privileged inside 'grep -cE "^(sysfs|cgroup) .* rw," /proc/mounts')" 2
+	expect_equal "$(inside 'grep -cE "^(sysfs|cgroup) .* rw," /proc/mounts')" 0
+	# A node of its own: the machine's keeps its mode.
+	expect_equal "$(OPTIONS=--privileged inside 'chmod 600 /dev/full; stat -c %a /dev/full')$(stat -c %a /dev/full)" 600666
+	# Not with a /dev of its own.
+	mkdir dev
+	OPTIONS="--privileged -v $OUT/dev:/dev" inside true
+	[ ! -e dev/full ]
 }
 
 # --- words of create ----------------------------------------------------------------------
