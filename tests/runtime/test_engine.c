@@ -157,12 +157,13 @@ static void test_failed_starts_change_nothing(void **state)
 	expect_start_fails(*state, "{}", EINVAL, "container 'bare': no command specified");
 	expect_start_fails(*state, "{\"Cmd\":[\"true\"],\"HostConfig\":{\"Links\":[\"a:b\"]}}",
 			   ENOENT, "no such container: a");
-	expect_start_fails(*state,
-			   "{\"Cmd\":[\"true\"],\"NetworkDisabled\":true,\"HostConfig\":{"
-			   "\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"80\"}]}}}",
-			   EINVAL,
-			   "PortBindings cannot be with NetworkMode 'none': only a container on the "
-			   "bridge publishes ports");
+	expect_start_fails(
+		*state,
+		"{\"Cmd\":[\"true\"],\"NetworkDisabled\":true,\"HostConfig\":{"
+		"\"PortBindings\":{\"80/tcp\":[{\"HostPort\":\"80\"}]}}}",
+		EINVAL,
+		"PortBindings cannot be with NetworkMode 'none': only a container on the "
+		"bridge publishes ports");
 	expect_start_fails(*state,
 			   "{\"Cmd\":[\"true\"],\"HostConfig\":{\"NetworkMode\":\"container:x\"}}",
 			   ENOENT, "no such container: x");
