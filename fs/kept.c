@@ -3,12 +3,13 @@
  */
 #include "fs/kept.h"
 
+#include "base/hash.h"
+
 #include "fs/slots.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #define KEPT_SLOTS 65536
 
@@ -38,7 +39,10 @@ static bool add_entry(struct kept *kept, uint64_t number, uint32_t slot)
 	entry->number = number;
 	entry->slot = slot;
 	HASH_ADD(hh, kept->table, number, sizeof(entry->number), entry);
-	return true;
+	if (hash_took(entry))
+		return true;
+	free(entry);
+	return false;
 }
 
 static void restore(struct kept *kept, uint32_t slot)

@@ -3,6 +3,7 @@
  */
 #include "fs/files.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "runtime/logformat.h"
 
@@ -12,7 +13,6 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
-#include <uthash.h>
 
 struct watched {
 	int wd;
@@ -151,6 +151,10 @@ static bool count_watch_locked(struct logwatch *watch, int wd, uint64_t key)
 			watched->key = key;
 			HASH_ADD_INT(watch->table, wd, watched);
 		}
+	}
+	if (watched && !hash_took(watched)) {
+		free(watched);
+		watched = NULL;
 	}
 	if (watched)
 		watched->count++;

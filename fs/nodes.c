@@ -3,6 +3,8 @@
  */
 #include "fs/nodes.h"
 
+#include "base/hash.h"
+
 #include "fs/files.h"
 #include "fs/names.h"
 #include "fs/tree.h"
@@ -10,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <uthash.h>
 
 /* What stat says of a text that is not made yet: a million changes. Never too little, and
  * little enough for who copies that many zeros behind the text. */
@@ -19,6 +20,7 @@
 struct entry {
 	uint64_t node;
 	struct node_text *text;
+	struct entry *dropped; /* the next one, of those that were taken out */
 	UT_hash_handle hh;
 };
 
@@ -168,12 +170,15 @@ static struct node_text *publish(struct nodes *nodes, uint64_t node, struct node
 	pthread_mutex_lock(&nodes->lock);
 	HASH_FIND(hh, nodes->table, &node, sizeof(node), entry);
 	if (!entry) {
-		entry = steal_ptr(&fresh);
-		entry->node = node;
-		entry->text = node_text_ref(text);
-		HASH_ADD(hh, nodes->table, node, sizeof(entry->node), entry);
+		fresh->node = node;
+		fresh->text = text;
+		HASH_ADD(hh, nodes->table, node, sizeof(fresh->node), fresh);
+		if (hash_took(fresh)) {
+			entry = steal_ptr(&fresh);
+			node_text_ref(text);
+		}
 	}
-	result = node_text_ref(entry->text);
+	result = entry ? node_text_ref(entry->text) : NULL;
 	pthread_mutex_unlock(&nodes->lock);
 	free(fresh);
 	return result;
@@ -369,11 +374,12 @@ void nodes_drop_removed(struct nodes *nodes)
 		if (!is_abandoned(entry->text))
 			continue;
 		HASH_DEL(nodes->table, entry);
-		HASH_ADD(hh, dropped, node, sizeof(entry->node), entry);
+		entry->dropped = dropped;
+		dropped = entry;
 	}
 	pthread_mutex_unlock(&nodes->lock);
-	HASH_ITER(hh, dropped, entry, next) {
-		HASH_DEL(dropped, entry);
+	for (entry = dropped; entry; entry = next) {
+		next = entry->dropped;
 		node_text_unref(entry->text);
 		free(entry);
 	}

@@ -5,12 +5,12 @@
 #include "fs/session.h"
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "fs/slots.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #define SESSION_SLOTS 4096
 
@@ -48,7 +48,10 @@ static struct entry *add_entry(struct sessions *s, const struct session_key *id,
 	entry->id = *id;
 	entry->slot = slot;
 	HASH_ADD(hh, s->table, id, sizeof(entry->id), entry);
-	return entry;
+	if (hash_took(entry))
+		return entry;
+	free(entry);
+	return NULL;
 }
 
 int sessions_open(int memory_fd, struct sessions **ret, struct error *err)

@@ -7,10 +7,11 @@
  */
 #include "fs/files.h"
 
+#include "base/hash.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 struct queue;
 
@@ -95,7 +96,10 @@ static struct queue *get_queue_locked(struct inputs *inputs, struct fs *fs, uint
 	queue->key = key;
 	queue->fs = fs;
 	HASH_ADD(hh, inputs->table, key, sizeof(queue->key), queue);
-	return queue;
+	if (hash_took(queue))
+		return queue;
+	free(queue);
+	return NULL;
 }
 
 static void remove_locked(struct queue *queue, struct input *input)

@@ -13,6 +13,7 @@
 #define FS_VOLFS_PRIVATE_H
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/worker.h"
 #include "fs/fs.h"
 #include "fs/slots.h"
@@ -20,7 +21,6 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
-#include <uthash.h>
 
 /* --- what outlives the engine --------------------------------------------------- */
 

@@ -66,7 +66,10 @@ static bool add_entry_locked(struct volfs *volfs, uint32_t slot, const struct vo
 	entry->id.ino = node->ino;
 	entry->slot = slot;
 	HASH_ADD(hh, volfs->table, id, sizeof(entry->id), entry);
-	return true;
+	if (hash_took(entry))
+		return true;
+	free(entry);
+	return false;
 }
 
 static struct volfs_entry *find_entry_locked(struct volfs *volfs, uint64_t dev, uint64_t ino)

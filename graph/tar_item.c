@@ -3,6 +3,7 @@
  */
 #include "graph/tar_item.h"
 
+#include "base/hash.h"
 #include "base/path.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #define BUFFER_BYTES (256U << 10)
 #define XATTRS_MAX 64
@@ -244,6 +244,11 @@ static int find_linked(struct tar_items *items, const struct stat *st, const cha
 		return -ENOMEM;
 	}
 	HASH_ADD(hh, items->linked, key, sizeof(linked->key), linked);
+	if (!hash_took(linked)) {
+		free(linked->path);
+		free(linked);
+		return -ENOMEM;
+	}
 	*ret = NULL;
 	return 0;
 }
