@@ -81,9 +81,9 @@ struct launch_spec {
 	size_t seccomp_count;
 	const struct launch_rlimit *rlimits;
 	size_t rlimit_count;
-	int oom_score_adj;           /* as the kernel takes it; 0: leave */
-	bool new_netns;              /* a network namespace of its own with lo up */
-	bool join_netns;             /* the one that netns_fd refers to instead */
+	int oom_score_adj; /* as the kernel takes it; 0: leave */
+	bool new_netns;    /* a network namespace of its own with lo up */
+	bool join_netns;   /* the one that netns_fd refers to instead */
 	int netns_fd;
 	bool tty;                    /* a pseudo terminal instead of pipes */
 	uint16_t tty_rows, tty_cols; /* initial size; 0: 24 x 80 */

@@ -317,7 +317,8 @@ static void test_texts(void **state)
 		{ "{'HostConfig':{'Sysctls':{'net.../x':'x'}}}",
 		  "Sysctls: 'net.../x' is not a name like net.core.somaxconn" },
 		{ "{'HostConfig':{'NetworkMode':'foo'}}",
-		  "NetworkMode: unknown network 'foo'; default, bridge, none, host or container:NAME" },
+		  "NetworkMode: unknown network 'foo'; default, bridge, none, host or "
+		  "container:NAME" },
 		{ "{'HostConfig':{'Links':['a']}}", "Links: 'a' is not CONTAINER:ALIAS" },
 		{ "{'HostConfig':{'Links':['a:']}}", "Links: 'a:' is not CONTAINER:ALIAS" },
 		{ "{'HostConfig':{'ExtraHosts':['a']}}", "ExtraHosts: 'a' is not HOST:ADDRESS" },
