@@ -78,9 +78,12 @@ const char *signal_get_name(int signo); /* "TERM"; NULL when unknown */
 /* Check one "K=V" for logs as a mount or a command takes it: -EINVAL with a sentence that
  * quotes it. */
 int config_check_log_opt(const char *text, struct error *err);
-/* What asked for says nothing of, from the mount's "K=V"s (checked; NULL-terminated, or NULL) and
- * the bounds above. *ret is asked itself or a changed copy: a new reference. */
-int config_add_log_defaults(json_t *asked, char *const *log_opts, json_t **ret, struct error *err);
+/* The bounds that a container gets which names none: from the mount's "K=V"s (checked; NULL-terminated) and
+ * the bounds above, as options of LogConfig. */
+int config_make_log_defaults(char *const *log_opts, json_t **ret, struct error *err);
+/* A copy of a configuration with those of them that it does not name. */
+int config_add_log_defaults(const json_t *config, const json_t *defaults, json_t **ret,
+			    struct error *err);
 
 /* A container's name: [a-zA-Z0-9][a-zA-Z0-9_.-]*, not 12 or 64 hex digits, at most
  * 200 bytes (the listing's NAME_MAX leaves room); -EINVAL / -ENAMETOOLONG with a

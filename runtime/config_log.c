@@ -143,29 +143,31 @@ static json_t *copy_member(const json_t *object, const char *name)
 	return json_is_object(member) ? json_copy(member) : json_object();
 }
 
-static int set_default(json_t *options, char *const *log_opts, const char *name,
-		       const char *built_in)
+int config_make_log_defaults(char *const *log_opts, json_t **ret, struct error *err)
 {
-	if (json_object_get(options, name))
-		return 0;
-	return json_object_set_new(options, name,
-				   json_string(find_default(log_opts, name, built_in)));
+	json_t *made = json_pack("{s:s, s:s}", MAX_SIZE, find_default(log_opts, MAX_SIZE, "256m"),
+				 MAX_FILE, find_default(log_opts, MAX_FILE, "4"));
+
+	if (!made)
+		return error_set(err, ENOMEM, "no memory for the configuration");
+	*ret = made;
+	return 0;
 }
 
-int config_add_log_defaults(json_t *asked, char *const *log_opts, json_t **ret, struct error *err)
+int config_add_log_defaults(const json_t *config, const json_t *defaults, json_t **ret,
+			    struct error *err)
 {
-	auto_json json_t *config = json_copy(asked);
-	auto_json json_t *host = copy_member(asked, "HostConfig");
+	auto_json json_t *made = json_copy((json_t *)(uintptr_t)config);
+	auto_json json_t *host = copy_member(config, "HostConfig");
 	auto_json json_t *log = copy_member(host, "LogConfig");
 	auto_json json_t *options = copy_member(log, "Config");
 
-	if (!config || !host || !log || !options ||
-	    set_default(options, log_opts, MAX_SIZE, "256m") < 0 ||
-	    set_default(options, log_opts, MAX_FILE, "4") < 0 ||
+	if (!made || !host || !log || !options ||
+	    json_object_update_missing(options, (json_t *)(uintptr_t)defaults) < 0 ||
 	    json_object_set(log, "Config", options) < 0 ||
 	    json_object_set(host, "LogConfig", log) < 0 ||
-	    json_object_set(config, "HostConfig", host) < 0)
+	    json_object_set(made, "HostConfig", host) < 0)
 		return error_set(err, ENOMEM, "no memory for the configuration");
-	*ret = steal_ptr(&config);
+	*ret = steal_ptr(&made);
 	return 0;
 }

@@ -173,6 +173,7 @@ void container_unref(struct container *c)
 		free(c->exec);
 	}
 	free(c->execs);
+	json_decref(c->log_defaults);
 	engine_unref(c->engine);
 	container_view_unref(c->view);
 	free(c->image_name);

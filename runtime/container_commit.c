@@ -51,7 +51,7 @@ static int make_texts(struct container *c, const struct container_commit *commit
 	const json_t *base = json_get_object(copy->image->config, "config");
 	auto_json json_t *config = NULL, *effective = NULL;
 	/* In force since the last start, or what a start would put in force. */
-	int r = view->run ? 0 : effective_of(copy->image, view->config, &effective, err);
+	int r = view->run ? 0 : effective_of(c, copy->image, view->config, &effective, err);
 
 	if (!effective)
 		effective = json_incref(view->effective);

@@ -70,20 +70,6 @@ static int reserve(struct engine *engine, const char *noted_id, const char *name
 	return 0;
 }
 
-static int add_log_defaults(const struct engine *engine, struct container_view *view,
-			    struct error *err)
-{
-	json_t *asked = view->config;
-	int ret;
-
-	if (!engine->log_opts)
-		return 0;
-	ret = config_add_log_defaults(asked, engine->log_opts, &view->config, err);
-	if (ret == 0)
-		json_decref(asked);
-	return ret;
-}
-
 /* Nobody sees it yet, so no lock is needed. */
 static int fill(struct container *c, const char *name, const json_t *config, struct error *err)
 {
@@ -97,8 +83,9 @@ static int fill(struct container *c, const char *name, const json_t *config, str
 	view->config = json_deep_copy(config);
 	if (!view->config)
 		return error_set(err, ENOMEM, "no memory for the configuration");
-	if (add_log_defaults(c->engine, view, err) < 0)
-		return err ? -err->code : -ENOMEM;
+	if (c->engine->log_opts &&
+	    config_make_log_defaults(c->engine->log_opts, &c->log_defaults, err) < 0)
+		return -ENOMEM;
 	image_note(c, view);
 	return volume_decide_new(c, view, err);
 }

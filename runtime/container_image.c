@@ -17,9 +17,16 @@
 /* While the end of a run is worked on, its pid is dead and its mount not yet free. */
 #define EXPOSE_TRIES 5
 
-int effective_of(const struct image *image, const json_t *asked, json_t **ret, struct error *err)
+int effective_of(const struct container *c, const struct image *image, const json_t *asked,
+		 json_t **ret, struct error *err)
 {
-	return config_merge_image(asked, image ? image->config : NULL, ret, err);
+	auto_json json_t *merged = NULL;
+	int r = config_merge_image(asked, image ? image->config : NULL, &merged, err);
+
+	if (r < 0 || c->log_defaults)
+		return r < 0 ? r : config_add_log_defaults(merged, c->log_defaults, ret, err);
+	*ret = steal_ptr(&merged);
+	return 0;
 }
 
 /* With the view's copy being edited, or not published at all. */
@@ -86,7 +93,7 @@ void image_note(struct container *c, struct container_view *view)
 	struct image *image = *name ? graph_find_image(c->engine->graph, name, NULL) : NULL;
 	json_t *effective = NULL;
 
-	if (effective_of(image, view->config, &effective, NULL) < 0)
+	if (effective_of(c, image, view->config, &effective, NULL) < 0)
 		effective = json_incref(view->config);
 	json_decref(view->effective);
 	view->effective = effective;

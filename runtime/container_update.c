@@ -147,7 +147,7 @@ static int update_in_turn(struct container *c, const json_t *patch, struct error
 	if (ret < 0 || json_equal(asked, view->config))
 		return ret;
 	image = find_image_quietly(c, view, asked);
-	ret = effective_of(image, asked, &effective, err);
+	ret = effective_of(c, image, asked, &effective, err);
 	if (ret == 0 && live)
 		ret = apply_limits(c, view->effective, effective, err);
 	if (ret < 0)

@@ -115,7 +115,8 @@ struct exec {
 
 struct container {
 	atomic_int refs;
-	struct exec *exec;     /* NULL: this is a container. Set before anybody sees it */
+	struct exec *exec;    /* NULL: this is a container. Set before anybody sees it */
+	json_t *log_defaults; /* taken when it was created; NULL: none. Set before anybody sees it */
 	struct engine *engine; /* counted; verbs are called before engine_close() only */
 	char id[65];
 	char short_id[SHORT_ID_SIZE];
@@ -339,8 +340,9 @@ void exec_drop(struct container *c);
 /* The container's image as pinned, or found by config's Image and then pinned. With the turn
  * taken. NULL: a sentence. */
 struct image *image_of_container(struct container *c, struct error *err);
-/* asked merged with the image's values; image NULL: none known. */
-int effective_of(const struct image *image, const json_t *asked, json_t **ret, struct error *err);
+/* asked merged with the image's values (image NULL: none known) and the bounds of its log. */
+int effective_of(const struct container *c, const struct image *image, const json_t *asked,
+		 json_t **ret, struct error *err);
 /* Find the image of asked (unless NULL) for the view, not published yet; a failure is no failure:
  * the start will tell. Sets image_id, effective and c->image_name. */
 void image_note(struct container *c, struct container_view *view);

@@ -47,6 +47,7 @@ static int load_meta(struct container *c, int dir_fd, struct error *err)
 	if (strcmp(json_get_str(meta, "id", ""), c->id) != 0)
 		return error_set(err, EIO, "meta.json does not belong to this container");
 	view->created_ns = view->changed_ns = json_get_int(meta, "created_ns", 0);
+	c->log_defaults = json_incref(json_get_object(meta, "log"));
 	name = json_get_str(meta, "name", NULL);
 	if (name) {
 		ret = error_wrap(err, config_check_name(name, err), "meta.json");
@@ -78,7 +79,7 @@ static int load_config(struct container *c, int dir_fd, struct error *err)
 		return ret;
 	if (*view->image_id)
 		image = graph_find_image(c->engine->graph, view->image_id, NULL);
-	ret = effective_of(image, asked, &effective, err);
+	ret = effective_of(c, image, asked, &effective, err);
 	if (ret < 0)
 		return ret;
 	json_decref(view->config);

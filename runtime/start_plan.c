@@ -99,7 +99,7 @@ static int look_up(struct start_plan *plan, struct error *err)
 	plan->image = image_of_container(plan->container, err);
 	if (!plan->image)
 		return -err->code;
-	ret = effective_of(plan->image, view->config, &plan->effective, err);
+	ret = effective_of(plan->container, plan->image, view->config, &plan->effective, err);
 	if (ret == 0 && config_decode(plan->effective, true, &plan->config, err) < 0)
 		ret = error_wrap(err, -err->code, "container '%s'", view->name);
 	if (ret == 0)

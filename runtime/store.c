@@ -46,7 +46,7 @@ bool store_is_leftover(const char *entry)
 /* --- config.json and meta.json ---------------------------------------------- */
 
 static json_t *render_meta(const struct container_view *view, const char *image_name,
-			   const char *name)
+			   json_t *log_defaults, const char *name)
 {
 	json_t *meta = json_object();
 
@@ -58,6 +58,8 @@ static json_t *render_meta(const struct container_view *view, const char *image_
 	json_object_set_new(meta, "created_ns", json_integer(view->created_ns));
 	json_object_set_new(meta, "image_id", json_string(view->image_id));
 	json_object_set_new(meta, "image", json_string(image_name ? image_name : ""));
+	if (log_defaults)
+		json_object_set(meta, "log", log_defaults);
 	return meta;
 }
 
@@ -67,7 +69,7 @@ static int write_meta(struct container *c, int dir_fd, const char *name, bool du
 	auto_json json_t *meta = NULL;
 
 	pthread_mutex_lock(&c->lock);
-	meta = render_meta(c->view, c->image_name, name);
+	meta = render_meta(c->view, c->image_name, c->log_defaults, name);
 	pthread_mutex_unlock(&c->lock);
 	if (!meta)
 		return error_set(err, ENOMEM, "no memory for meta.json");

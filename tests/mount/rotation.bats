@@ -83,25 +83,25 @@ expect_kept() {
 	local dir=$MNT/containers
 	ctl "create --name plain $IMAGE true" "create --name own --log-opt max-file=7 $IMAGE true" >/dev/null
 	mkdir "$dir/empty"
-	expect_equal "$(jq -c .HostConfig.LogConfig.Config "$dir/plain/config")" \
+	expect_equal "$(jq -c .HostConfig.LogConfig.Config "$dir/plain/inspect")" \
 		'{"max-size":"1m","max-file":"2"}'
-	expect_equal "$(jq -c .HostConfig.LogConfig.Config "$dir/empty/config")" \
+	expect_equal "$(jq -c .HostConfig.LogConfig.Config "$dir/empty/inspect")" \
 		'{"max-size":"1m","max-file":"2"}'
-	expect_equal "$(jq -cS .HostConfig.LogConfig.Config "$dir/own/config")" \
-		'{"max-file":"7","max-size":"1m"}'
+	expect_equal "$(cat "$dir/empty/config")" '{}'
+	expect_equal "$(jq -cS .HostConfig.LogConfig.Config "$dir/own/config")" '{"max-file":"7"}'
 	expect_equal "$(jq -cS .HostConfig.LogConfig.Config "$dir/own/inspect")" \
 		'{"max-file":"7","max-size":"1m"}'
 	mount_stop
 	mount_start --log-opt max-size=2m
-	expect_equal "$(jq -c .HostConfig.LogConfig.Config "$dir/plain/config")" \
+	expect_equal "$(jq -c .HostConfig.LogConfig.Config "$dir/plain/inspect")" \
 		'{"max-size":"1m","max-file":"2"}'
 	ctl "create --name later $IMAGE true" >/dev/null
-	expect_equal "$(jq -c .HostConfig.LogConfig.Config "$dir/later/config")" \
+	expect_equal "$(jq -c .HostConfig.LogConfig.Config "$dir/later/inspect")" \
 		'{"max-size":"2m","max-file":"4"}'
 	# They can be changed while it does not run.
 	echo '{"HostConfig":{"LogConfig":{"Type":"local","Config":{"max-size":"0"}}}}' >"$dir/later/config"
-	expect_equal "$(jq -c .HostConfig.LogConfig "$dir/later/config")" \
-		'{"Config":{"max-size":"0","max-file":"4"},"Type":"local"}'
+	expect_equal "$(jq -cS .HostConfig.LogConfig "$dir/later/inspect")" \
+		'{"Config":{"max-file":"4","max-size":"0"},"Type":"local"}'
 	ctl 'start later'
 	expect_equal "$(wait_exit later)" 0
 	ctl 'update --log-opt max-size=3m later'
