@@ -548,6 +548,11 @@ void network_withdraw(struct network *n, const char *id)
 	ports_withdraw(n->ports, id);
 }
 
+void network_rename(struct network *n, const char *id, const char *owner)
+{
+	ports_rename(n->ports, id, owner);
+}
+
 int network_adopt_ports(struct network *n, const struct network_publication *publication,
 			const struct network_port *has, size_t count, struct error *err)
 {

@@ -104,6 +104,8 @@ int network_publish(struct network *network, const struct network_publication *p
 		    struct network_port **ret, size_t *ret_count, struct error *err);
 /* They are free when it returns. Safe to repeat. */
 void network_withdraw(struct network *network, const char *id);
+/* It is called otherwise from now on. */
+void network_rename(struct network *network, const char *id, const char *owner);
 /* What a former engine published, and still is. For all that live before the first
  * network_adopt(), so that the packet rules are replaced by the same ones at once; then
  * network_sweep() ends what nobody has adopted. */

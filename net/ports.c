@@ -72,6 +72,15 @@ static struct in6_addr get_target(const struct network_lease *lease, bool is_v6)
 	return ret;
 }
 
+/* With no port left there is nothing to relay. turn held. */
+static void rest_if_idle(struct ports *ports)
+{
+	for (const struct holding *at = ports->holdings; at; at = at->next)
+		if (at->count > 0)
+			return;
+	relayclient_rest(ports->relay);
+}
+
 /* --- giving to the relay and the kernel ------------------------------------------------------- */
 
 static struct relay_request make_request(enum relay_op op, const char *id)
@@ -236,6 +245,8 @@ int ports_publish(struct ports *ports, const struct network_publication *publica
 		return error_set(err, ENOMEM, "no memory for ports");
 	pthread_mutex_lock(&ports->turn);
 	r = publish(ports, &taking, ret, ret_count, err);
+	if (r < 0)
+		rest_if_idle(ports);
 	pthread_mutex_unlock(&ports->turn);
 	ports_untake(&taking, 0); /* the relay has its own */
 	free(taking.taken);
@@ -260,7 +271,17 @@ void ports_withdraw(struct ports *ports, const char *id)
 		if (change(ports, gone, rules_remove, &err) < 0)
 			log_warn("ports of container '%s': %s", gone->owner, err.msg);
 		drop_from_relay(ports, id);
+		rest_if_idle(ports);
 	}
+	pthread_mutex_unlock(&ports->turn);
+}
+
+void ports_rename(struct ports *ports, const char *id, const char *owner)
+{
+	pthread_mutex_lock(&ports->turn);
+	for (struct holding *at = ports->holdings; at; at = at->next)
+		if (strcmp(at->id, id) == 0)
+			snprintf(at->owner, sizeof(at->owner), "%s", owner);
 	pthread_mutex_unlock(&ports->turn);
 }
 
@@ -378,6 +399,7 @@ int ports_sweep(struct ports *ports, struct error *err)
 		ret = relayclient_ask(ports->relay, &request, -1, err);
 	if (ret >= 0 && !ports->has_rules)
 		ret = rules_drop(ports->rules, err);
+	rest_if_idle(ports);
 	pthread_mutex_unlock(&ports->turn);
 	return ret < 0 ? (int)ret : 0;
 }

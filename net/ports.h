@@ -24,6 +24,7 @@ void ports_drop_bridge(struct ports *ports);
 int ports_publish(struct ports *ports, const struct network_publication *publication,
 		  struct network_port **ret, size_t *ret_count, struct error *err);
 void ports_withdraw(struct ports *ports, const char *id);
+void ports_rename(struct ports *ports, const char *id, const char *owner);
 int ports_adopt(struct ports *ports, const struct network_publication *publication,
 		const struct network_port *has, size_t count, struct error *err);
 /* All have been adopted: what nobody has goes. */

@@ -202,3 +202,10 @@ int64_t relayclient_ask(struct relayclient *client, const struct relay_request *
 		return error_set_sys(err, (int)-answer, "the relay of ports refuses");
 	return answer;
 }
+
+void relayclient_rest(struct relayclient *client)
+{
+	if (client->fd >= 0)
+		close(steal_fd(&client->fd));
+	unlinkat(client->run_fd, SOCKET_NAME, 0);
+}

@@ -23,4 +23,7 @@ DEFINE_AUTO(struct relayclient *, relayclient_free);
 int64_t relayclient_ask(struct relayclient *client, const struct relay_request *request, int fd,
 			struct error *err);
 
+/* Nothing is held: a relay that runs for us alone ends, and its socket goes. */
+void relayclient_rest(struct relayclient *client);
+
 #endif

@@ -290,6 +290,14 @@ bool network_release(struct container *c)
 	return had_lease;
 }
 
+void network_follow_name(struct container *c)
+{
+	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+
+	network_rename(c->engine->network, c->id, view->name);
+	network_tell_neighbours(c);
+}
+
 void network_tell_neighbours(struct container *c)
 {
 	auto_json json_t *record = get_record(c);

@@ -41,7 +41,7 @@ static int rename_in_turn(struct container *c, struct ticket *ticket, const char
 	snprintf(view->name, sizeof(view->name), "%s", name);
 	view->has_name = true;
 	container_publish(c, view);
-	network_tell_neighbours(c);
+	network_follow_name(c);
 	container_emit(c, "rename", "oldName", old->name);
 	return 0;
 }

@@ -454,8 +454,9 @@ void start_net_deinit(struct start_net *net);
 /* The run has ended, or never began: address and ports are free. Safe to repeat. True: it had an
  * address, and its neighbours have not been told. */
 bool network_release(struct container *c);
-/* Who is on the bridge has come or has another name: the hosts files of all on it say so. */
+/* It has come, or has another name: if it is on the bridge, the hosts files of all say so. */
 void network_tell_neighbours(struct container *c);
+void network_follow_name(struct container *c); /* and sentences about its ports */
 void network_names_refresh(struct engine *engine); /* somebody has come or gone */
 /* The record in force goes into the view, or out of it; c->lock held. */
 void network_show_locked(struct container *c, struct container_view *view, bool live);

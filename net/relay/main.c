@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -114,6 +115,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	setsid();
+	prctl(PR_SET_NAME, "cfs-relay", 0, 0, 0);
 	raise_limit();
 	relay.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (relay.epoll_fd < 0 || !relay_watch(&door, EPOLLIN))

@@ -201,11 +201,11 @@ static void test_automatic(void **state)
 	free(other.ports);
 }
 
-/* The relay is the child of the test that has its name. */
+/* The relay is the youngest child: those of tests before this have ended, or are about to. */
 static pid_t find_relay(void)
 {
 	auto_dir DIR *dir = opendir("/proc/self/task");
-	char path[128], text[512];
+	char path[128], text[512], *at = text;
 	FILE *children;
 	long pid;
 
@@ -215,7 +215,9 @@ static pid_t find_relay(void)
 	assert_non_null(children);
 	assert_non_null(fgets(text, sizeof(text), children));
 	fclose(children);
-	pid = strtol(text, NULL, 10);
+	pid = 0;
+	for (char *end = text; *at && (end = at, strtol(at, &end, 10)) > 0; at = end)
+		pid = strtol(at, NULL, 10);
 	assert_true(pid > 0);
 	return (pid_t)pid;
 }
