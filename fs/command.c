@@ -48,6 +48,12 @@ static const struct verb_row verb_rows[] = {
 	{ VERB_LOAD, "load", "[OPTION]... PATH", NULL,
 	  "Take the images of an archive under the names in it; replies with their ids",
 	  &command_load_options, .interruptible = true, .take_operands = command_take_load },
+	{ VERB_LOGIN, "login", "-u USER -p PASSWORD [REGISTRY]", NULL,
+	  "Try a name and password at a registry, and keep them",
+	  &command_login_options, .interruptible = true, .take_operands = command_take_login },
+	{ VERB_LOGOUT, "logout", "[REGISTRY]", NULL,
+	  "Forget the password for a registry",
+	  &command_no_options, .take_operands = command_take_logout },
 	{ VERB_PAUSE, "pause", "NAME...", "",
 	  "Let all processes of containers stand still",
 	  &command_no_options, .take_operands = command_take_targets },
@@ -60,6 +66,12 @@ static const struct verb_row verb_rows[] = {
 	{ VERB_PS, "ps", "[OPTION]...", NULL,
 	  "List containers, the running ones unless said",
 	  &command_ps_options, .take_operands = command_take_none },
+	{ VERB_PULL, "pull", "[OPTION]... NAME[:TAG|@DIGEST]", NULL,
+	  "Fetch an image from a registry",
+	  &command_pull_options, .interruptible = true, .take_operands = command_take_transfer },
+	{ VERB_PUSH, "push", "[OPTION]... NAME[:TAG]", NULL,
+	  "Send an image to the registry that its name leads to",
+	  &command_push_options, .interruptible = true, .take_operands = command_take_transfer },
 	{ VERB_RENAME, "rename", "NAME NEW", "NEW",
 	  "Give a container another name",
 	  &command_no_options, .take_operands = command_take_rename },
@@ -237,6 +249,8 @@ void command_deinit(struct command *command)
 	free(command->message);
 	free(command->author);
 	free(command->format);
+	free(command->platform);
+	command_deinit_login(command);
 	free_list(command->targets);
 	free_list(command->filters);
 	free_list(command->changes);
@@ -245,7 +259,7 @@ void command_deinit(struct command *command)
 
 bool command_is_interruptible(const struct command *command)
 {
-	return get_row(command->verb)->interruptible;
+	return get_row(command->verb)->interruptible || command->pull != PULL_NEVER;
 }
 
 const char *verb_get_name(enum verb verb)

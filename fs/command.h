@@ -22,10 +22,14 @@ enum verb {
 	VERB_INSPECT,
 	VERB_KILL,
 	VERB_LOAD,
+	VERB_LOGIN,
+	VERB_LOGOUT,
 	VERB_PAUSE,
 	VERB_PORT,
 	VERB_PRUNE,
 	VERB_PS,
+	VERB_PULL,
+	VERB_PUSH,
 	VERB_RENAME,
 	VERB_RESTART,
 	VERB_RM,
@@ -56,7 +60,9 @@ struct command {
 	/* create, run: --name or NULL; rename: the new name; tag: the new tag; import: the
 	 * tag or NULL; commit: the tag or NULL */
 	char *name;
-	char *image;    /* create, run, tag, history: the image; images: a pattern or NULL */
+	char *platform;                   /* pull: os/arch[/variant], or NULL */
+	char *registry, *user, *password; /* login, logout; registry NULL: the default */
+	char *image; /* create, run, tag, history, pull, push: the image; images: a pattern or NULL */
 	char *source;   /* import, load: path; port: "80/tcp" or NULL */
 	char *message;  /* commit, import: -m, or NULL */
 	char *author;   /* commit: -a, or NULL */

@@ -83,6 +83,15 @@ int command_take_ulimit(void *target, const struct option_spec *spec, const char
 int command_take_restart_policy(void *target, const struct option_spec *spec, const char *value,
 				struct error *err);
 
+/* command_registry.c */
+extern const struct option_table command_login_options;
+extern const struct option_table command_pull_options;
+extern const struct option_table command_push_options;
+int command_take_login(const struct parse *p, struct error *err);
+int command_take_logout(const struct parse *p, struct error *err);
+int command_take_transfer(const struct parse *p, struct error *err); /* pull, push */
+void command_deinit_login(struct command *command); /* its strings; wipes the password */
+
 /* command_args.c */
 extern const struct option_table command_no_options;
 extern const struct option_table command_history_options;

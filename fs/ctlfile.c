@@ -50,6 +50,7 @@ static int perform_command(struct work *work, const struct command *command)
 	struct perform_context context = {
 		.engine = work->fs->engine,
 		.graph = work->fs->graph,
+		.registries = work->fs->registries,
 		.ticket = &work->ticket,
 		.container = handle->container,
 		.get_info = get_info,

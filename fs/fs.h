@@ -23,6 +23,7 @@ struct invalidator;
 struct kept;
 struct logwatch;
 struct nodes;
+struct registries;
 struct requests;
 struct teller;
 struct templinks;
@@ -34,6 +35,7 @@ struct fs {
 	const struct server_options *options;
 	const struct server_memory *memory;
 	struct graph *graph;
+	struct registries *registries;
 	struct events *events;
 	struct engine *engine;
 	struct channel *channel;

@@ -8,6 +8,8 @@
  *   wait                  the exit codes, one a line, in the order of the names
  *   ps images history inspect info version
  *                         their text; inspect gives an array, as Docker does
+ *   pull, push            lines as Docker's; with -q the id, the digest
+ *   login                 "Login Succeeded"
  *   all others            nothing for one name; for several the names done, one a
  *                         line
  *
@@ -26,6 +28,7 @@ struct render_info;
 struct perform_context {
 	struct engine *engine;
 	struct graph *graph;
+	struct registries *registries;
 	struct ticket *ticket;
 	struct container *container; /* whose ctl it is; NULL: MNT/ctl */
 	/* st_dev of the mount, 0 when unknown: sources under it are refused */

@@ -19,6 +19,10 @@ int perform_containers(const struct job *job,
 int perform_exec(const struct job *job, struct error *err);
 int perform_rmi(const struct job *job, struct error *err);
 int perform_tag(const struct job *job, struct error *err);
+int perform_pull(const struct job *job, struct error *err);
+int perform_push(const struct job *job, struct error *err);
+int perform_login(const struct job *job, struct error *err);
+int perform_logout(const struct job *job, struct error *err);
 int perform_ps(const struct job *job, struct error *err);
 int perform_images(const struct job *job, struct error *err);
 int perform_diff(const struct job *job, struct error *err);
@@ -30,6 +34,10 @@ int perform_history(const struct job *job, struct error *err);
 int perform_inspect(const struct job *job, struct error *err);
 int perform_info(const struct job *job, struct error *err);
 int perform_version(const struct job *job, struct error *err);
+
+/* perform_registry.c: fetch the image that create or run needs, as --pull says; its lines are shown and
+ * taken back. Its id is *ret_id, "" when nothing was fetched. */
+int perform_fetch_image(const struct job *job, char ret_id[GRAPH_ID_SIZE], struct error *err);
 
 /* Append a name to the reply when the command had several. */
 void perform_append_name(const struct job *job, const char *name);

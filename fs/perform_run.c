@@ -21,16 +21,23 @@
 
 /* --- create and run -------------------------------------------------------- */
 
-/* Is the image here, or how is it to come here? Nothing is pulled. */
+/* Is the image here? It is fetched first when the command says so. What was named by a digest
+ * has no tag: the container is made of its id. */
 static int check_image(const struct job *job, struct error *err)
 {
 	const struct command *command = job->command;
 	AUTO(image_unref) struct image *image = NULL;
+	char id[GRAPH_ID_SIZE] = "", ref[GRAPH_ID_SIZE + 8];
+	int ret = perform_fetch_image(job, id, err);
 
-	if (command->pull == PULL_ALWAYS)
-		return error_set(err, ENOTSUP,
-				 "cannot pull '%s': there is no registry to pull from",
-				 command->image);
+	if (ret < 0)
+		return ret;
+	if (*id && strchr(command->image, '@')) {
+		snprintf(ref, sizeof(ref), "sha256:%s", id);
+		if (json_object_set_new(command->config, "Image", json_string(ref)) < 0)
+			return error_set(err, ENOMEM, "no memory for the image's name");
+		return 0;
+	}
 	image = graph_find_image(job->context->graph, command->image, err);
 	return image ? 0 : -err->code;
 }

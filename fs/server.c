@@ -15,6 +15,7 @@
 #include "fs/teller.h"
 #include "fs/templink.h"
 #include "fs/volfs.h"
+#include "graph/registry.h"
 #include "runtime/event.h"
 
 #include <fcntl.h>
@@ -83,6 +84,15 @@ static int open_graph(struct server *server, struct error *err)
 		return -ENOMEM;
 	options.root = strbuf_get_str(&root);
 	return graph_open(&options, &server->fs.graph, err);
+}
+
+static int open_registries(struct fs *fs, struct error *err)
+{
+	const struct registries_options options = { .root = fs->options->root,
+						    .default_registry = fs->options->registry,
+						    .graph = fs->graph };
+
+	return registries_open(&options, &fs->registries, err);
 }
 
 static int open_engine(struct server *server, struct error *err)
@@ -178,6 +188,8 @@ static int make(struct server *server, struct error *err)
 	if (r == 0)
 		r = open_graph(server, err);
 	if (r == 0)
+		r = open_registries(fs, err);
+	if (r == 0)
 		r = open_engine(server, err);
 	return r == 0 ? make_mount(server, err) : r;
 }
@@ -202,6 +214,7 @@ static void unmake(struct server *server)
 	volfs_free(fs->volfs);
 	if (fs->engine)
 		engine_close(fs->engine);
+	registries_close(fs->registries);
 	if (fs->graph)
 		graph_close(fs->graph);
 	if (fs->events)

@@ -79,6 +79,9 @@ int intake_begin_sorted(struct batch *batch, struct sorter *sorter, struct intak
 /* The same of a tar that is made here: the blob is its bytes compressed by gzip. None of the
  * bytes that follow may be NULL. */
 int intake_begin_packed(struct batch *batch, struct intake **ret, struct error *err);
+/* The digest is known beforehand: that the bytes are the wrong ones is to be told before what the unpacker thinks
+ * of them, so that its complaints wait for intake_finish(). */
+void intake_expect_digest(struct intake *intake);
 /* The next bytes, zeros when bytes is NULL. Waits while the unpacker is behind; an
  * error that it found is returned by the next call. */
 int intake_write(struct intake *intake, const void *bytes, size_t len, struct error *err);

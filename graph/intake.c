@@ -32,6 +32,7 @@ struct intake {
 	struct error failure; /* of the writer itself; each later call repeats it */
 	struct pipe_buffer *pipe;
 	bool is_running;
+	bool digest_first; /* an archive that is no good is told at the end */
 	pthread_t thread;
 	/* Of the unpacker until it has stopped, then of the writer. */
 	struct unpack_result result;
@@ -193,6 +194,17 @@ int intake_begin_packed(struct batch *batch, struct intake **ret, struct error *
 	return 0;
 }
 
+void intake_expect_digest(struct intake *intake)
+{
+	intake->digest_first = true;
+}
+
+/* Is it the archive's fault, and not the disk's? */
+static bool is_bad_archive(const struct error *err)
+{
+	return err->code == EINVAL || err->code == ENAMETOOLONG;
+}
+
 static int repeat(const struct error *from, struct error *err)
 {
 	if (err)
@@ -226,6 +238,8 @@ int intake_write(struct intake *intake, const void *bytes, size_t len, struct er
 	intake->size += len;
 	/* The unpacker stops before the end only when it has failed. */
 	if (pipe_write(intake->pipe, bytes, len) < 0) {
+		if (intake->digest_first && is_bad_archive(&intake->unpack_err))
+			return 0;
 		intake->failure = intake->unpack_err;
 		return repeat(&intake->failure, err);
 	}

@@ -281,3 +281,12 @@ bool name_is_below(const char *name, const char *folder)
 	size_t len = strlen(folder);
 	return strncmp(name, folder, len) == 0 && name[len] == '/';
 }
+
+size_t name_get_host_len(const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	if (!slash || !looks_like_domain((struct part){ name, (size_t)(slash - name) }))
+		return 0;
+	return (size_t)(slash - name);
+}

@@ -11,4 +11,8 @@ int name_check_folder(const char *path, struct error *err);
 /* Does name lie in folder ("team" holds "team/a:1" and "team/sub", not itself)? */
 bool name_is_below(const char *name, const char *folder);
 
+/* How long the host of a registry is that a name begins with, without its '/'; 0: there is none. Docker's
+ * rule: a first component that has a '.', a ':' or an upper-case letter in it, or is "localhost". */
+size_t name_get_host_len(const char *name);
+
 #endif

@@ -57,6 +57,10 @@ static void describe(const struct command *command, struct strbuf *out)
 	put(out, "message", command->message);
 	put(out, "author", command->author);
 	put(out, "format", command->format);
+	put(out, "platform", command->platform);
+	put(out, "registry", command->registry);
+	put(out, "user", command->user);
+	put(out, "password", command->password);
 	put_list(out, "target", command->targets);
 	put_list(out, "filter", command->filters);
 	put_list(out, "change", command->changes);
@@ -227,6 +231,12 @@ static void test_run_words(void **state)
 	      "run image=a remove=1 detach=1 {'Image':'a','HostConfig':{'AutoRemove':true}}");
 	check(NULL, "run --rm=false a",
 	      "run image=a {'Image':'a','HostConfig':{'AutoRemove':false}}");
+	check(NULL, "pull -q --platform linux/arm64 a:1",
+	      "pull image=a:1 platform=linux/arm64 quiet=1");
+	check(NULL, "push localhost:5000/a:1", "push image=localhost:5000/a:1");
+	check(NULL, "login -u me -p secret localhost:5000",
+	      "login registry=localhost:5000 user=me password=secret");
+	check(NULL, "logout", "logout");
 	check(NULL, "run --pull missing a", "run image=a pull=1 {'Image':'a'}");
 	check(NULL, "create --pull=always a", "create image=a pull=2 {'Image':'a'}");
 	check(NULL, "run --pull never a", "run image=a {'Image':'a'}");
@@ -413,7 +423,9 @@ static void test_update(void **state)
 static void test_properties(void **state)
 {
 	static const enum verb waiting[] = { VERB_EXEC,    VERB_IMPORT, VERB_LOAD,
+					     VERB_LOGIN,   VERB_PULL,   VERB_PUSH,
 					     VERB_RESTART, VERB_STOP,   VERB_WAIT };
+	struct command fetching = { .verb = VERB_RUN, .pull = PULL_MISSING };
 
 	(void)state;
 	for (enum verb verb = VERB_CREATE; verb <= VERB_RESIZE; verb++) {
@@ -425,6 +437,8 @@ static void test_properties(void **state)
 		assert_int_equal(command_is_interruptible(&command), want);
 		assert_non_null(verb_get_name(verb));
 	}
+	/* What waits for a registry may be interrupted, whatever it does then. */
+	assert_true(command_is_interruptible(&fetching));
 }
 
 static void test_help(void **state)

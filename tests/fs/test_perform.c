@@ -1,6 +1,7 @@
 /* Commands carried out: what is asked of the engine, in which order, what the reply and the
  * sentence are, and what an engine does that comes after one that died in the middle.
  */
+#include "graph/registry.h"
 #include "tests/fs/fake_engine.h"
 #include "tests/graph/tar_maker.h"
 
@@ -19,6 +20,7 @@ struct fixture {
 	char path[64];
 	int fd;
 	struct graph *graph;
+	struct registries *registries;
 	struct ticket ticket;
 	unsigned saves;
 	struct strbuf reply;
@@ -43,6 +45,11 @@ static int set_up(void **state)
 	options.root = root;
 	ret = graph_open(&options, &f->graph, &f->err);
 	assert_ok(ret, &f->err);
+	ret = registries_open(&(struct registries_options){ .root = f->path,
+							    .default_registry = "localhost:1",
+							    .graph = f->graph },
+			      &f->registries, &f->err);
+	assert_ok(ret, &f->err);
 	ticket_init(&f->ticket, 1, false);
 	f->ticket.save = count_save;
 	f->ticket.owner = f;
@@ -59,6 +66,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	ticket_deinit(&f->ticket);
+	registries_close(f->registries);
 	graph_close(f->graph);
 	strbuf_deinit(&f->reply);
 	test_remove_dir(f->fd, f->path);
@@ -84,6 +92,7 @@ static int run(struct fixture *f, struct container *c, const char *line)
 	struct perform_context context = {
 		.engine = &fake,
 		.graph = f->graph,
+		.registries = f->registries,
 		.ticket = &f->ticket,
 		.container = c,
 		.mount_device = f->mount_device,
@@ -305,10 +314,13 @@ static void test_create(void **state)
 	check(f, NULL, "create --name new a:1 sh", "create(new,durable) ", ID("a") "\n");
 	check(f, NULL, "run a:1 sh", "create(-) start(new) ", ID("b") "\n");
 	check_fails(f, "run nope sh", ENOENT, "run: no such image: nope", "", "");
-	check_fails(f, "create --pull missing nope sh", ENOENT, "create: no such image: nope", "",
+	check(f, NULL, "run --pull missing a:1 sh", "create(-) start(new) ", ID("c") "\n");
+	check_fails(f, "create --pull missing nope sh", ECONNREFUSED,
+		    "create: 'nope' at registry localhost:1: cannot connect: Connection refused",
+		    "", "");
+	check_fails(f, "run --pull always a:1 sh", ECONNREFUSED,
+		    "run: 'a:1' at registry localhost:1: cannot connect: Connection refused", "",
 		    "");
-	check_fails(f, "run --pull always a:1 sh", ENOTSUP,
-		    "run: cannot pull 'a:1': there is no registry to pull from", "", "");
 	fake_fail("create", NULL, EEXIST, "the name 'web' is taken by container 0123");
 	check_fails(f, "run --name web a:1", EEXIST,
 		    "run: the name 'web' is taken by container 0123", "create(web) ", "");

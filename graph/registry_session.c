@@ -1,0 +1,356 @@
+/* Asking a registry: the right scheme, the right password, and redirects that do not carry it away.
+ *
+ * A loopback registry is asked by https first, as Docker does, and by http when nobody there speaks TLS; a
+ * certificate that is not trusted is no reason for that. All others get https, unless certs.d says `insecure`.
+ */
+#include "graph/registry_session.h"
+
+#include "base/json.h"
+#include "base/path.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define STALL_MS 60000
+#define CONNECT_MS 30000
+#define REDIRECTS_MAX 5
+#define ASK_TIMES_MAX 3 /* first, with a password, with a newer token */
+#define PING_MS 60000
+
+/* --- all registries -------------------------------------------------------------------------- */
+
+int registries_open(const struct registries_options *options, struct registries **ret,
+		    struct error *err)
+{
+	struct registries *registries = calloc(1, sizeof(*registries));
+
+	if (!registries)
+		return error_set(err, ENOMEM, "out of memory for registries");
+	pthread_mutex_init(&registries->lock, NULL);
+	registries->graph = options->graph;
+	registries->stall_ms = options->stall_ms ? options->stall_ms : STALL_MS;
+	registries->root = strdup(options->root);
+	registries->default_registry = strdup(options->default_registry);
+	if (!registries->root || !registries->default_registry) {
+		registries_close(registries);
+		return error_set(err, ENOMEM, "out of memory for registries");
+	}
+	*ret = registries;
+	return 0;
+}
+
+void registries_close(struct registries *registries)
+{
+	if (!registries)
+		return;
+	pthread_mutex_destroy(&registries->lock);
+	free(registries->root);
+	free(registries->default_registry);
+	free(registries);
+}
+
+/* --- a session --------------------------------------------------------------------------------- */
+
+void session_close(struct session *session)
+{
+	if (!session)
+		return;
+	if (session->authorization)
+		explicit_bzero(session->authorization, strlen(session->authorization));
+	free(session->authorization);
+	for (size_t i = 0; session->scopes[i]; i++)
+		free(session->scopes[i]);
+	login_deinit(&session->login);
+	strbuf_deinit(&session->ca_pem);
+	strbuf_deinit(&session->base);
+	free(session->cert);
+	free(session->key);
+	pthread_mutex_destroy(&session->lock);
+	free(session);
+}
+
+static int add_scope(struct session *session, const char *repository, const char *actions,
+		     struct error *err)
+{
+	size_t count = 0;
+	char *scope;
+
+	while (session->scopes[count])
+		count++;
+	if (count + 1 >= sizeof(session->scopes) / sizeof(session->scopes[0]))
+		return 0; /* one more repository to mount from would be convenient, no more */
+	if (asprintf(&scope, "repository:%s:%s", repository, actions) < 0)
+		return error_set(err, ENOMEM, "out of memory for a token");
+	session->scopes[count] = scope;
+	return 0;
+}
+
+int session_add_scope(struct session *session, const char *repository, struct error *err)
+{
+	return add_scope(session, repository, "pull", err);
+}
+
+static int read_login(struct session *session, struct error *err)
+{
+	AUTO(strbuf_deinit) struct strbuf path = STRBUF_INIT;
+	int ret;
+
+	strbuf_appendf(&path, "%s/registry", session->registries->root);
+	ret = strbuf_check(&path, err);
+	if (ret < 0)
+		return ret;
+	auto_fd int dir_fd = open(strbuf_get_str(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return login_read(dir_fd, session->name->registry, &session->login, err);
+}
+
+static void set_base(struct session *session, const char *scheme)
+{
+	strbuf_reset(&session->base);
+	strbuf_appendf(&session->base, "%s://%s", scheme, session->name->host);
+}
+
+struct http *session_new_http(const struct session *session, struct error *err)
+{
+	struct http *http = http_new(&session->http);
+
+	if (!http)
+		error_set(err, ENOMEM, "out of memory for a connection");
+	return http;
+}
+
+/* https, or plain http where that is good enough and https is not spoken. */
+static int choose_scheme(struct session *session, struct error *err)
+{
+	AUTO(http_answer_deinit) struct http_answer answer = { .status = 0 };
+	AUTO(strbuf_deinit) struct strbuf url = STRBUF_INIT;
+	struct http_request request = { .method = "GET",
+					.text_max = 1U << 16,
+					.deadline_ms = PING_MS };
+	struct http *http AUTO(http_free) = NULL;
+	struct error inner = ERROR_INIT;
+	int ret;
+
+	set_base(session, "https");
+	if (!session->name->is_loopback && !session->is_insecure)
+		return strbuf_check(&session->base, err);
+	http = session_new_http(session, err);
+	if (!http)
+		return -ENOMEM;
+	strbuf_appendf(&url, "%s/v2/", strbuf_get_str(&session->base));
+	request.url = strbuf_get_str(&url);
+	ret = http_perform(http, &request, &answer, &inner);
+	if (ret == -EINTR)
+		return error_set(err, EINTR, "%s", inner.msg);
+	/* Without a port https and http are two servers. */
+	if (ret == -EPROTO || ret == -ECONNRESET || ret == -ECONNREFUSED)
+		set_base(session, "http");
+	return strbuf_check(&session->base, err);
+}
+
+int session_open(struct registries *registries, const struct registry_name *name,
+		 const char *actions, struct login *login, bool (*is_cancelled)(void *arg),
+		 void *arg, struct session **ret, struct error *err)
+{
+	struct session *session AUTO(session_close) = NULL;
+	struct session *made = calloc(1, sizeof(*made));
+	int r = 0;
+
+	if (!made)
+		return error_set(err, ENOMEM, "out of memory for a registry");
+	pthread_mutex_init(&made->lock, NULL);
+	session = made;
+	session->registries = registries;
+	session->name = name;
+	if (login)
+		session->login = (struct login){ .text = steal_ptr(&login->text) };
+	else
+		r = read_login(session, err);
+	if (r == 0 && actions)
+		r = add_scope(session, name->repository, actions, err);
+	if (r == 0)
+		r = session_read_certs(session, err);
+	if (r < 0)
+		return r;
+	session->http = (struct http_options){
+		.ca_pem = session->ca_pem.len ? strbuf_get_str(&session->ca_pem) : NULL,
+		.cert = session->cert,
+		.key = session->key,
+		.no_verify = session->is_insecure,
+		.no_proxy = name->is_loopback,
+		.stall_ms = registries->stall_ms,
+		.connect_ms = registries->stall_ms < CONNECT_MS ? registries->stall_ms : CONNECT_MS,
+		.is_cancelled = is_cancelled,
+		.arg = arg,
+	};
+	r = choose_scheme(session, err);
+	if (r == 0)
+		*ret = steal_ptr(&session);
+	return r;
+}
+
+/* --- asking --------------------------------------------------------------------------------------- */
+
+static char *dup_authorization(struct session *session, unsigned *ret_generation)
+{
+	char *ret;
+
+	pthread_mutex_lock(&session->lock);
+	ret = session->authorization ? strdup(session->authorization) : NULL;
+	*ret_generation = session->generation;
+	pthread_mutex_unlock(&session->lock);
+	return ret;
+}
+
+static bool is_redirect(const struct http_request *request, const struct http_answer *answer)
+{
+	if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0)
+		return false;
+	return answer->location.len &&
+	       (answer->status == 301 || answer->status == 302 || answer->status == 303 ||
+		answer->status == 307 || answer->status == 308);
+}
+
+/* *inout_url becomes the address that the answer leads to. */
+static int follow(const struct session *session, const struct http_answer *answer, char **inout_url,
+		  struct error *err)
+{
+	char *next = NULL;
+	int ret = http_resolve(*inout_url, strbuf_get_str(&answer->location), &next, err);
+
+	if (ret < 0)
+		return ret;
+	free(*inout_url);
+	*inout_url = next;
+	if (strncmp(next, "https://", 8) != 0 &&
+	    strncmp(strbuf_get_str(&session->base), "https://", 8) == 0 && !session->is_insecure)
+		return error_set(err, EACCES, "it leads from https to '%.100s'", next);
+	return 0;
+}
+
+/* One question with the redirects behind it. */
+static int ask_once(struct session *session, struct http *http, struct http_request request,
+		    struct http_answer *answer, char **inout_url, unsigned *ret_generation,
+		    struct error *err)
+{
+	auto_free char *authorization = dup_authorization(session, ret_generation);
+	int ret = 0;
+
+	for (int hop = 0; ret == 0; hop++) {
+		bool is_home = http_is_same_origin(*inout_url, strbuf_get_str(&session->base));
+
+		request.url = *inout_url;
+		request.authorization = is_home ? authorization : NULL;
+		ret = http_perform(http, &request, answer, err);
+		if (ret < 0 || !is_redirect(&request, answer))
+			break;
+		if (hop == REDIRECTS_MAX)
+			ret = error_set(err, EINVAL, "it leads in circles, by %d redirects",
+					REDIRECTS_MAX);
+		else
+			ret = follow(session, answer, inout_url, err);
+	}
+	if (authorization)
+		explicit_bzero(authorization, strlen(authorization));
+	/* What TLS says of a server that was chosen to be spoken to so is that it broke off. */
+	if (ret == -EPROTO && err)
+		err->code = ECONNRESET;
+	return ret == -EPROTO ? -ECONNRESET : ret;
+}
+
+static char *dup_url(const struct session *session, const char *url)
+{
+	char *ret = NULL;
+
+	if (*url != '/')
+		return strdup(url);
+	return asprintf(&ret, "%s%s", strbuf_get_str(&session->base), url) < 0 ? NULL : ret;
+}
+
+int session_ask(struct session *session, struct http *http, const struct http_request *request,
+		struct http_answer *answer, char **ret_url, struct error *err)
+{
+	for (int times = 1;; times++) {
+		auto_free char *url = dup_url(session, request->url);
+		unsigned generation;
+		int ret;
+
+		if (!url)
+			return error_set(err, ENOMEM, "out of memory for an address");
+		ret = ask_once(session, http, *request, answer, &url, &generation, err);
+		if (ret < 0)
+			return ret;
+		if (answer->status != 401) {
+			if (ret_url)
+				*ret_url = steal_ptr(&url);
+			return 0;
+		}
+		if (times == ASK_TIMES_MAX)
+			return session_refuse(session, answer, "it", err);
+		ret = session_authorize(session, http, strbuf_get_str(&answer->challenges),
+					generation, err);
+		if (ret < 0)
+			return ret;
+	}
+}
+
+/* --- refusals --------------------------------------------------------------------------------------- */
+
+/* What the registry says itself, if it says anything: {"errors": [{"code", "message"}]}. */
+static void append_message(const struct http_answer *answer, struct strbuf *out)
+{
+	json_t *object auto_json = NULL;
+	json_t *first;
+	const char *message;
+
+	if (json_parse_text(strbuf_get_str(&answer->text), answer->text.len, &object, NULL) < 0)
+		return;
+	first = json_array_get(json_get_array(object, "errors"), 0);
+	message = json_get_str(first, "message", NULL);
+	if (!message || !*message)
+		message = json_get_str(first, "code", NULL);
+	if (message && *message)
+		strbuf_appendf(out, ": %.160s", message);
+}
+
+static int find_errno(int status)
+{
+	switch (status) {
+	case 401:
+	case 403:
+	case 407:
+		return EACCES;
+	case 404:
+	case 410:
+		return ENOENT;
+	case 405:
+	case 501:
+		return ENOTSUP;
+	case 408:
+	case 504:
+		return ETIMEDOUT;
+	case 429:
+		return EAGAIN;
+	case 507:
+		return ENOSPC;
+	default:
+		return status >= 500 ? ECONNRESET : EINVAL;
+	}
+}
+
+int session_refuse(const struct session *session, const struct http_answer *answer,
+		   const char *what, struct error *err)
+{
+	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
+
+	if (answer->status == 401) {
+		if (session->login.text)
+			return error_set(err, EACCES,
+					 "wrong user name or password, or not allowed");
+		return error_set(err, EACCES, "it wants a user name and password; use login");
+	}
+	append_message(answer, &message);
+	if (answer->status == 404)
+		return error_set(err, ENOENT, "there is no %s%s", what, strbuf_get_str(&message));
+	return error_set(err, find_errno(answer->status), "%s: status %d%s", what, answer->status,
+			 strbuf_get_str(&message));
+}

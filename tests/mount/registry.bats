@@ -1,0 +1,123 @@
+# Images between machines, against Debian's docker-registry and skopeo: plain, with passwords, with TLS.
+
+load lib
+load registry
+
+setup_file() {
+	sandbox_start
+	import_demo
+	python3 "$TOP/tests/mount/oci.py" "$SANDBOX/work/oci" "$SANDBOX/demo.tar.gz" >"$SANDBOX/work/id"
+	registry_start plain
+	skopeo_copy "oci:$SANDBOX/work/oci:demo" "docker://$(registry_name plain)/team/app:1"
+	skopeo_copy --all "oci:$SANDBOX/work/oci:multi" "docker://$(registry_name plain)/multi:1"
+}
+
+setup() {
+	look_before
+}
+
+teardown() {
+	look_after
+}
+
+teardown_file() {
+	registry_end
+	sandbox_end
+}
+
+skopeo_copy() {
+	skopeo copy -q --preserve-digests --src-tls-verify=false --dest-tls-verify=false "$@"
+}
+
+get_id() {
+	sha256sum <"$MNT/images/$1/config" | cut -d' ' -f1
+}
+
+@test "pull: an image of three compressions keeps its id and runs; its lines are Docker's" {
+	local name id lines digest
+	name=$(registry_name plain)/team/app:1 id=$(cat "$SANDBOX/work/id")
+	lines=$(ctl "pull $name")
+	expect_match "$lines" '^1: Pulling from team/app'
+	# Its lowest layer is that of the image that is here.
+	expect_equal "$(grep -c ': Already exists$' <<<"$lines")" 1
+	expect_equal "$(grep -c ': Pull complete$' <<<"$lines")" 2
+	expect_match "$lines" $'\nDigest: sha256:[0-9a-f]{64}\nStatus: Downloaded newer image for '"$name"$'\n'"$name"$'$'
+	expect_equal "$(get_id "$name")" "$id"
+	expect_equal "$(readlink "$MNT/images/$name")" "../../sha256/${id:0:12}"
+	# As it came, byte for byte.
+	digest=$(sed -n 's/^Digest: sha256://p' <<<"$lines")
+	expect_equal "$(sha256sum <"$ROOT/images/blobs/sha256/$digest" | cut -d' ' -f1)" "$digest"
+	expect_equal "$(ctl "run --name a $name" | wc -c)" 65
+	expect_equal "$(wait_exit a)" 0
+	expect_equal "$(cat "$MNT/containers/a/stdout")" two
+	[ ! -e "$MNT/images/$name/rootfs/etc/hostname" ]
+	lines=$(ctl "pull $name")
+	expect_equal "$(grep -c ': Already exists$' <<<"$lines")" 3
+	expect_match "$lines" "Status: Image is up to date for $name"
+	expect_equal "$(ctl "pull -q $name")" "$id"
+	ctl 'rm a' "rmi $name"
+}
+
+@test "pull: the platform's entry of an index, another one, none; by digest it has no tag" {
+	local name id digest machine
+	name=$(registry_name plain)/multi:1 id=$(cat "$SANDBOX/work/id")
+	machine=$(sed -n 's/.*"architecture": "\([^"]*\)".*/\1/p' "$SANDBOX/work/oci/blobs/sha256/$id")
+	expect_equal "$(ctl "pull -q $name")" "$id"
+	digest=$(ctl "pull $name" | sed -n 's/^Digest: //p')
+	ctl "rmi $name"
+	[ ! -e "$MNT/images/sha256/${id:0:12}" ]
+	expect_equal "$(ctl "pull -q ${name%:1}@$digest")" "$id"
+	expect_equal "$(cat "$MNT/images/sha256/${id:0:12}/tags")" ""
+	rmdir "$MNT/images/sha256/${id:0:12}"
+	ctl "pull --platform linux/other $name" >/dev/null
+	expect_match "$(cat "$MNT/images/$name/config")" '"architecture": "other"'
+	ctl "rmi $name"
+	expect_refusal ENOENT "pull: '$name' at registry ${name%/*}: it has no image for linux/s390; there is: linux/other linux/$machine" \
+		"pull --platform linux/s390 $name"
+	expect_refusal EINVAL "pull: 'linux/' is not a platform; OS/ARCH[/VARIANT]" "pull --platform linux/ $name"
+}
+
+@test "push: skopeo reads what went out, blobs are sent once, and it comes back the same" {
+	local name id lines
+	name=$(registry_name plain) id=$(get_id "$IMAGE")
+	ctl "tag $IMAGE $name/out/a:1" "tag $IMAGE $name/out/b:2"
+	lines=$(ctl "push $name/out/a:1")
+	expect_match "$lines" "^The push refers to repository \[$name/out/a\]"
+	expect_match "$lines" $': Pushed\n1: digest: sha256:[0-9a-f]{64} size: [0-9]+$'
+	expect_match "$(ctl "push $name/out/a:1")" ': Layer already exists'
+	expect_match "$(ctl "push $name/out/b:2")" ': Mounted from out/a'
+	expect_match "$(ctl "push -q $name/out/b:2")" '^sha256:[0-9a-f]{64}$'
+	skopeo_copy "docker://$name/out/b:2" "dir:$SANDBOX/work/dir"
+	expect_equal "$(sha256sum <"$SANDBOX/work/dir/$id" | cut -d' ' -f1)" "$id"
+	rm -r "$SANDBOX/work/dir"
+	ctl "rmi $name/out/a:1 $name/out/b:2" >/dev/null
+	expect_equal "$(ctl "pull -q $name/out/b:2")" "$id"
+	ctl "rmi $name/out/b:2"
+	expect_refusal ENOENT "push: no such image: $name/nope:latest" "push $name/nope"
+}
+
+@test "run and create: --pull missing, always, never" {
+	local name id
+	name=$(registry_name plain)/team/app:1 id=$(cat "$SANDBOX/work/id")
+	expect_refusal ENOENT "run: no such image: $name" "run $name"
+	expect_refusal ENOENT "create: no such image: $name" "create --pull never $name"
+	expect_equal "$(ctl "run --name a --pull missing $name" | wc -c)" 65
+	ctl "create --name b --pull always $name" >/dev/null
+	expect_equal "$(wait_exit a)" 0
+	ctl 'rm a b' >/dev/null
+	ctl "run --name a --pull missing ${name%:1}@$(ctl "pull $name" | sed -n 's/^Digest: //p')" >/dev/null
+	expect_equal "$(wait_exit a)" 0
+	ctl 'rm a' "rmi $name"
+}
+
+@test "what is not there, and who does not answer" {
+	local name
+	name=$(registry_name plain)
+	expect_refusal ENOENT "pull: '$name/nope' at registry $name: there is no such image: manifest unknown" "pull $name/nope"
+	expect_refusal ECONNREFUSED "pull: 'localhost:1/a' at registry localhost:1: cannot connect: Connection refused" \
+		'pull localhost:1/a'
+	expect_refusal EINVAL "pull: invalid image name 'A': 'A' must be lower-case letters and digits, separated by '.', '_', '__' or '-'" 'pull A'
+	expect_errno EHOSTUNREACH write "$MNT/ctl" 'pull no-such-host.invalid/a'
+	expect_errno EINVAL write "$MNT/ctl" 'pull'
+	expect_errno EINVAL write "$MNT/ctl" 'pull a b'
+}
