@@ -218,11 +218,14 @@ static size_t on_send(char *buf, size_t size, size_t count, void *arg)
 	return len;
 }
 
-/* libcurl sends a body again when a connection that it had kept turns out dead. */
+/* libcurl sends a body again when a connection that it had kept turns out dead. Of a long one the server may
+ * have taken a part: its owner must ask first. */
 static int on_seek(void *arg, curl_off_t offset, int origin)
 {
 	struct exchange *exchange = arg;
 
+	if (!exchange->request->body)
+		return CURL_SEEKFUNC_FAIL;
 	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > exchange->request->body_len)
 		return CURL_SEEKFUNC_FAIL;
 	exchange->sent = (uint64_t)offset;

@@ -15,7 +15,7 @@
 #define CONNECT_MS 30000
 #define REDIRECTS_MAX 5
 #define ASK_TIMES_MAX 3 /* first, with a password, with a newer token */
-#define PING_MS 60000
+#define PING_MS 5000    /* a server that speaks plain http may wait for a line that does not come */
 
 /* --- all registries -------------------------------------------------------------------------- */
 
@@ -142,7 +142,7 @@ static int choose_scheme(struct session *session, struct error *err)
 	if (ret == -EINTR)
 		return error_set(err, EINTR, "%s", inner.msg);
 	/* Without a port https and http are two servers. */
-	if (ret == -EPROTO || ret == -ECONNRESET || ret == -ECONNREFUSED)
+	if (ret == -EPROTO || ret == -ECONNRESET || ret == -ECONNREFUSED || ret == -ETIMEDOUT)
 		set_base(session, "http");
 	return strbuf_check(&session->base, err);
 }
