@@ -6,7 +6,7 @@
 #include <time.h>
 
 #define LANES 3
-#define BACK_OFF_MS 100
+#define BACK_OFF_MS 100U
 #define SLEEP_MS 50
 #define RETRY_AFTER_MAX_S 20
 

@@ -507,7 +507,8 @@ static void test_push(void **state)
 	assert_int_equal(stage.upload.len, stage.layer.text.len);
 	assert_memory_equal(stage.upload.data, stage.layer.text.data, stage.upload.len);
 	assert_int_equal(fake_count(&stage.fake, "PUT /v2/team/app/manifests/1"), 1);
-	assert_int_equal(atomic_load(&stage.faults), 1);
+	/* The config, and the layer in two parts. */
+	assert_int_equal(fake_count(&stage.fake, "PATCH "), 3);
 	end(&stage);
 }
 

@@ -234,19 +234,15 @@ static void test_no_memory(void **state)
 
 static void choose(const char *platform_text, const char *want)
 {
-	static const char text[] = "{\"schemaVersion\":2,\"manifests\":[" ENTRY("0", "linux", "amd64", "") "," ENTRY(
-		"1", "linux", "arm",
-		",\"variant\":\"v5\"") "," ENTRY("2", "linux", "arm",
-						 ",\"variant\":\"v6\"") "," ENTRY("3", "linux",
-										  "arm64",
-										  ",\"variant\":"
-										  "\"v8\"") "," ENTRY("4",
-												      "unknown",
-												      "unknown",
-												      "") "," ENTRY("5",
-														    "windows",
-														    "amd64",
-														    "") "]}";
+	/* clang-format off */
+	static const char text[] = "{\"schemaVersion\":2,\"manifests\":["
+		ENTRY("0", "linux", "amd64", "") ","
+		ENTRY("1", "linux", "arm", ",\"variant\":\"v5\"") ","
+		ENTRY("2", "linux", "arm", ",\"variant\":\"v6\"") ","
+		ENTRY("3", "linux", "arm64", ",\"variant\":\"v8\"") ","
+		ENTRY("4", "unknown", "unknown", "") ","
+		ENTRY("5", "windows", "amd64", "") "]}";
+	/* clang-format on */
 	AUTO(manifest_deinit) struct manifest manifest = { .is_index = false };
 	struct error err = ERROR_INIT;
 	struct platform platform;
