@@ -57,7 +57,7 @@ static void test_names(void **state)
 
 static void test_bad_names(void **state)
 {
-	static const char *const bad[] = { "a@sha256:12", "a@md5:" D1, "A", "", "a@", "a b" };
+	static const char *const bad[] = { "a@sha256:12", ("a@md5:" D1), "A", "", "a@", "a b" };
 	struct registry_name name;
 
 	(void)state;
