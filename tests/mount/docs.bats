@@ -36,21 +36,35 @@ blocks() {
 		inside { sub(/^\t/, ""); text = text $0 "\n" }' "$TOP/$1"
 }
 
-# Each line by a shell of its own session, as a user has it; MNT and /cf are this mount. What waits
-# for ever is cut short. The first line that fails, but one that says so, ends it.
+# run_line LINE: by a shell of its own session. One that wants a terminal (-it) gets one, whose user
+# leaves the shell at its prompt.
+run_line() {
+	if [[ $1 == *' -it '* ]]; then
+		bounded "$TOP/tests/mount/terminal.py" 24x80 bash -c "$1" <<-'END' 3>&-
+			expect / #
+			send exit\r
+			exit 0
+		END
+	else
+		bounded bash -c "$1" </dev/null 2>&1
+	fi
+}
+
+# Each line as a user has it; MNT and /cf are this mount. What waits for ever is cut short. After a
+# line that fails stands its exit code in parentheses.
 play() {
 	local line
-	sed -e "s|\<MNT/|$MNT/|g" -e 's/^tail -f/timeout 1 &/' \
+	sed -e "s|\<MNT/|$MNT/|g" -e 's/^tail -f/timeout 1 &/' -e 's/^cfs logs -f/timeout 1 &/' \
 		-e "s|\([ =]\)/cf/|\1$MNT/|g" -e "s|\([ =]\)containers/|\1$MNT/containers/|g" |
 		while IFS= read -r line; do
 			echo "\$ $line"
-			bounded bash -c "$line" </dev/null 2>&1 || echo "($?)"
+			run_line "$line" || echo "($?)"
 		done
 }
 
 @test "README: a session" {
 	local said
-	said=$(blocks README.md 'rootfs.tar.gz' | sed 's/demo:1/doc:1/' | play)
+	said=$(blocks README.md 'rootfs.tar.gz' | sed -e 's/demo:1/doc:1/' -e 's/echo stop >/echo stop 1 >/' | play)
 	echo "$said"
 	cfs rmi doc:1
 	expect_match "$said" 'State:[[:space:]]running'
@@ -70,12 +84,13 @@ error: start: no such container: nope$'
 err
 \(3\)'
 	expect_match "$said" 'Up .* web'
-	expect_equal "$(grep -c '^([0-9]*)$' <<<"$said")" 1
+	# logs -f is cut short.
+	expect_equal "$(grep -o '^([0-9]*)$' <<<"$said" | tr '\n' ' ')" '(3) (124) '
 }
 
 @test "cfs(1)" {
 	local said
-	run_container web sh -c 'echo one; echo two'
+	run_container web sh -c 'echo one; echo two; exec sleep 1000'
 	said=$(blocks docs/cfs.1.scd 'cfs run' | play)
 	echo "$said"
 	expect_match "$said" 'out
@@ -84,7 +99,7 @@ err
 	expect_match "$said" './index.html'
 	expect_match "$said" 'one
 two'
-	expect_equal "$(grep -c '^([0-9]*)$' <<<"$said")" 1
+	expect_equal "$(grep -o '^([0-9]*)$' <<<"$said" | tr '\n' ' ')" '(3) (124) '
 }
 
 @test "containerfs(5): a setting, a wait for a line, a reply" {

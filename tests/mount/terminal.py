@@ -25,7 +25,7 @@ import sys
 import termios
 import time
 
-DEADLINE = float(os.environ.get("TERMINAL_DEADLINE", "15"))
+DEADLINE = float(os.environ.get("TERMINAL_DEADLINE", "50"))
 
 
 class Terminal:
