@@ -1,7 +1,8 @@
 /* Names and attributes. Directories and links are kept by the kernel for OPS_KEEP_S; every other file is a new
  * node for each lookup (fs/nodes.h), whose name is not kept at all. Nor is an image's by its digest, or that
  * of a folder of tags: they go with the last tag, whose unlink cannot wait until the kernel has been told of
- * another directory's name.
+ * another directory's name. Nor is a tag's: when one is renamed, the kernel gives the new name the node of the
+ * old one, and could be told only after the rename has been answered.
  */
 #include "fs/ops.h"
 
@@ -27,9 +28,9 @@ void ops_init(void *userdata, struct fuse_conn_info *conn)
 		conn->want |= FUSE_CAP_READDIRPLUS;
 }
 
-static bool goes_with_another(const struct tree_row *row)
+static bool is_looked_up_always(const struct tree_row *row)
 {
-	return row->kind == NODE_IMAGE || row->kind == NODE_FOLDER;
+	return row->kind == NODE_IMAGE || row->kind == NODE_FOLDER || row->kind == NODE_TAG;
 }
 
 static bool is_kept(const struct tree_row *row)
@@ -62,7 +63,7 @@ int ops_fill_entry(struct fs *fs, uint64_t node, const struct caller *caller,
 	entry.ino = node;
 	entry.generation = 1;
 	entry.attr_timeout = get_attr_timeout(row);
-	entry.entry_timeout = is_kept(row) && !goes_with_another(row) ? OPS_KEEP_S : 0.0;
+	entry.entry_timeout = is_kept(row) && !is_looked_up_always(row) ? OPS_KEEP_S : 0.0;
 	*ret = entry;
 	return 0;
 }

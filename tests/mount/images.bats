@@ -314,3 +314,16 @@ $IMAGE"
 	[ -e "$MNT/images/par:1/rootfs/su" ] && [ -e "$MNT/images/par:2/rootfs/bin/busybox" ]
 	rm "$MNT/images/par:1" "$MNT/images/par:2"
 }
+
+# What the kernel has kept under a tag's name is not what was moved there.
+@test "a tag that was moved onto another is at once what it was, under its new name" {
+	local round
+	ctl "tag $IMAGE team/b:1" >/dev/null
+	for round in $(seq 20); do
+		ctl "tag $IMAGE a:$round" >/dev/null
+		readlink "$MNT/images/a:$round" "$MNT/images/team/b:1" >/dev/null
+		mv -T "$MNT/images/a:$round" "$MNT/images/team/b:1"
+		expect_equal "$(readlink "$MNT/images/team/b:1")" "../$(readlink "$MNT/images/$IMAGE")"
+	done
+	ctl 'rmi team/b:1' >/dev/null
+}
