@@ -8,7 +8,9 @@
 #include "fs/invalidate.h"
 #include "fs/kept.h"
 #include "fs/names.h"
+#include "fs/tree.h"
 #include "runtime/event.h"
+#include "runtime/volume.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +93,13 @@ void changes_on_container(void *arg, uint64_t key)
 		park_wake(fs->park, key);
 }
 
+bool changes_has_name(void *arg, uint64_t dir, const char *name)
+{
+	struct tree_entry found;
+
+	return tree_find(arg, dir, name, &found) == 0;
+}
+
 /* The directory of a tag or folder and its last component. */
 static void invalidate_tag(struct fs *fs, const char *name)
 {
@@ -150,7 +159,13 @@ void changes_on_volume(void *arg, const char *name)
 {
 	struct fs *fs = arg;
 
-	if (atomic_load(&fs->is_whole))
+	if (!atomic_load(&fs->is_whole))
+		return;
+	if (engine_find_volume(fs->engine, name,
+			       NULL)) /* a new one, of which the kernel knows nothing */
+		fuse_lowlevel_notify_inval_inode(channel_get_session(fs->channel),
+						 node_make(NODE_VOLUMES, 0, 0), -1, 0);
+	else
 		invalidate_entry(fs->invalidator, node_make(NODE_VOLUMES, 0, 0), name);
 }
 

@@ -14,6 +14,8 @@ void changes_on_container(void *arg, uint64_t key);
 void changes_on_image(void *arg, const char *action, const char *image_id, const char *name);
 void changes_on_volume(void *arg, const char *name);
 void changes_on_event(void *arg);
+/* The invalidator's. */
+bool changes_has_name(void *arg, uint64_t dir, const char *name);
 const char *changes_find_image_user(void *arg, const char *image_id);
 /* struct park's: on the waker's thread. */
 void changes_on_wake(void *arg, uint64_t key);

@@ -1,5 +1,6 @@
-/* One queue, one thread, which waits for the teller's process. A name that cannot be queued for want of memory times out by itself. What is queued
- * is kept until the kernel has been told: an engine that is killed leaves it to the next one.
+/* One queue, one thread, which waits for the teller's process. A name that cannot be queued for want of memory
+ * times out by itself. What is queued is kept until the kernel has been told: an engine that is killed leaves
+ * it to the next one.
  */
 #include "fs/invalidate.h"
 
@@ -23,14 +24,25 @@ struct item {
 struct invalidator {
 	struct teller *teller;
 	struct kept *kept;
+	invalidate_has_fn has;
+	void *arg;
 	pthread_mutex_t lock; /* guards all below */
 	uint64_t next_number;
 	pthread_cond_t work, done;
 	struct item *first, **last;
 	uint64_t queued, told; /* counts */
 	bool stop;
+	bool is_running; /* of who makes and frees it alone */
 	pthread_t thread;
 };
+
+static void tell(struct invalidator *inv, const struct item *item)
+{
+	bool is_there = inv->has(inv->arg, item->dir, item->name);
+
+	if (teller_tell(inv->teller, item->dir, item->name, is_there) == 0)
+		kept_put(inv->kept, item->number, NULL, 0, NULL);
+}
 
 static void *run(void *arg)
 {
@@ -48,8 +60,7 @@ static void *run(void *arg)
 		if (!inv->first)
 			inv->last = &inv->first;
 		pthread_mutex_unlock(&inv->lock);
-		if (teller_tell(inv->teller, item->dir, item->name) == 0)
-			kept_put(inv->kept, item->number, NULL, 0, NULL);
+		tell(inv, item);
 		free(item);
 		pthread_mutex_lock(&inv->lock);
 		inv->told++;
@@ -99,7 +110,8 @@ static void requeue(void *arg, uint64_t number, const char *text, size_t len)
 		append_locked(inv, item);
 }
 
-struct invalidator *invalidator_new(struct teller *teller, struct kept *kept)
+struct invalidator *invalidator_new(struct teller *teller, struct kept *kept, invalidate_has_fn has,
+				    void *arg)
 {
 	struct invalidator *inv = calloc(1, sizeof(*inv));
 
@@ -108,6 +120,8 @@ struct invalidator *invalidator_new(struct teller *teller, struct kept *kept)
 	inv->teller = teller;
 	inv->last = &inv->first;
 	inv->kept = kept;
+	inv->has = has;
+	inv->arg = arg;
 	inv->next_number = KEPT_UNTOLD;
 	pthread_mutex_init(&inv->lock, NULL);
 	pthread_cond_init(&inv->work, NULL);
@@ -117,12 +131,13 @@ struct invalidator *invalidator_new(struct teller *teller, struct kept *kept)
 		free(inv);
 		return NULL;
 	}
+	inv->is_running = true;
 	return inv;
 }
 
-void invalidator_free(struct invalidator *inv)
+void invalidator_stop(struct invalidator *inv)
 {
-	if (!inv)
+	if (!inv || !inv->is_running)
 		return;
 	pthread_mutex_lock(&inv->lock);
 	inv->stop = true;
@@ -130,6 +145,14 @@ void invalidator_free(struct invalidator *inv)
 	pthread_mutex_unlock(&inv->lock);
 	teller_cancel(inv->teller);
 	pthread_join(inv->thread, NULL);
+	inv->is_running = false;
+}
+
+void invalidator_free(struct invalidator *inv)
+{
+	if (!inv)
+		return;
+	invalidator_stop(inv);
 	while (inv->first) {
 		struct item *item = inv->first;
 

@@ -157,7 +157,7 @@ static int make_mount(struct server *server, struct error *err)
 
 	if (r < 0)
 		return r;
-	fs->invalidator = invalidator_new(fs->teller, fs->kept);
+	fs->invalidator = invalidator_new(fs->teller, fs->kept, changes_has_name, fs);
 	if (!fs->invalidator)
 		return error_set(err, ENOMEM, "no memory to serve the mount");
 	r = handles_open(fs, fs->memory->handles_fd, &fs->handles, err);
@@ -212,6 +212,7 @@ static void unmake(struct server *server)
 	workers_free(fs->workers);
 	workers_free(fs->exporters);
 	volfs_free(fs->volfs);
+	invalidator_stop(fs->invalidator);
 	if (fs->engine)
 		engine_close(fs->engine);
 	registries_close(fs->registries);

@@ -8,6 +8,7 @@
 #include <linux/fuse.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -32,15 +33,19 @@ struct teller {
 
 struct packet {
 	uint64_t dir;
+	uint32_t flags; /* the kernel's */
 	char name[NAME_SIZE];
 };
+
+#define HEAD_SIZE offsetof(struct packet, name)
 
 /* --- the process ---------------------------------------------------------------- */
 
 static void tell_kernel(const struct packet *packet, size_t name_len)
 {
 	struct fuse_notify_inval_entry_out entry = { .parent = packet->dir,
-						     .namelen = (uint32_t)name_len };
+						     .namelen = (uint32_t)name_len,
+						     .flags = packet->flags };
 	char end = '\0';
 	struct fuse_out_header header = { .error = FUSE_NOTIFY_INVAL_ENTRY };
 	struct iovec iov[] = {
@@ -66,8 +71,8 @@ static _Noreturn void serve(pid_t engine)
 	if (getppid() != engine)
 		_exit(0);
 	while ((len = recv(SOCKET_FD, &packet, sizeof(packet), 0)) > 0) {
-		if ((size_t)len > sizeof(packet.dir))
-			tell_kernel(&packet, (size_t)len - sizeof(packet.dir));
+		if ((size_t)len > HEAD_SIZE)
+			tell_kernel(&packet, (size_t)len - HEAD_SIZE);
 		if (send(SOCKET_FD, "", 1, MSG_NOSIGNAL) < 0)
 			break;
 	}
@@ -110,9 +115,9 @@ int teller_start(int fuse_fd, struct teller **ret, struct error *err)
 	return 0;
 }
 
-int teller_tell(struct teller *teller, uint64_t dir, const char *name)
+int teller_tell(struct teller *teller, uint64_t dir, const char *name, bool only_ask)
 {
-	struct packet packet = { .dir = dir };
+	struct packet packet = { .dir = dir, .flags = only_ask ? FUSE_EXPIRE_ONLY : 0 };
 	size_t len = strnlen(name, NAME_SIZE);
 	ssize_t n;
 	char byte;
@@ -120,7 +125,7 @@ int teller_tell(struct teller *teller, uint64_t dir, const char *name)
 	if (len >= NAME_SIZE)
 		return -ENAMETOOLONG;
 	memcpy(packet.name, name, len);
-	if (send(teller->fd, &packet, sizeof(packet.dir) + len, MSG_NOSIGNAL) < 0)
+	if (send(teller->fd, &packet, HEAD_SIZE + len, MSG_NOSIGNAL) < 0)
 		return -EPIPE;
 	do
 		n = recv(teller->fd, &byte, 1, 0);

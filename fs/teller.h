@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct teller;
@@ -19,8 +20,10 @@ struct teller;
  * ends with the caller, or as soon as it can. */
 int teller_start(int fuse_fd, struct teller **ret, struct error *err);
 /* Have the kernel forget a name in the directory of that node number; returns when it has. From one thread at a
- * time. -EPIPE: the process has gone, or teller_cancel(). A name that the kernel does not know is no error. */
-int teller_tell(struct teller *teller, uint64_t dir, const char *name);
+ * time. -EPIPE: the process has gone, or teller_cancel(). A name that the kernel does not know is no error.
+ * only_ask: it is to be looked up again before it is used, and what it stands for is left alone where that is
+ * the same still: no working directory loses its path. Linux before 6.2 forgets it all the same. */
+int teller_tell(struct teller *teller, uint64_t dir, const char *name, bool only_ask);
 /* teller_tell() returns now, and from now on at once. Any thread. */
 void teller_cancel(struct teller *teller);
 void teller_free(struct teller *teller);
