@@ -165,6 +165,7 @@ time_of_looks() {
 
 # poll_of FILE: what poll gives there; "waiting" is in $SANDBOX/work/poll before.
 start_poll() {
+	: >"$SANDBOX/work/poll" # not what the one before said
 	"$TRY" "$1" "$2" 20000 >"$SANDBOX/work/poll" 3>&- &
 	poll_pid=$!
 	eventually grep -q waiting "$SANDBOX/work/poll"

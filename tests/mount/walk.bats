@@ -20,6 +20,7 @@ setup() {
 
 teardown() {
 	remove_images
+	remove_volumes
 	look_after
 }
 
@@ -36,6 +37,14 @@ remove_images() {
 		done
 	find "$MNT/images" -mindepth 1 -depth -type d ! -path '*/sha256*' -exec rmdir {} + ||
 		:
+}
+
+remove_volumes() {
+	local name
+	for name in $(ls "$MNT/containers"); do
+		ctl "rm -f $name" >/dev/null
+	done
+	find "$MNT/volumes" -mindepth 1 -maxdepth 1 -exec rm -r {} +
 }
 
 # walk SEED STEPS WALKERS
