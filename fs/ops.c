@@ -4,6 +4,7 @@
  */
 #include "fs/ops.h"
 
+#include "fs/slots.h"
 #include "fs/volfs.h"
 
 #include <poll.h>
@@ -14,7 +15,7 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (volfs_has_node(parent))
 		volfs_lookup(req, parent, name);
 	else if (node_get_kind(parent) == NODE_VOLUMES)
-		volfs_lookup_volume(req, name);
+		volfs_lookup_volume(req, name, SLOTS_NONE);
 	else
 		ops_lookup(req, parent, name);
 }

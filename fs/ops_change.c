@@ -35,7 +35,7 @@ static void answer_entry(struct work *work, int result)
 	int r;
 
 	if (node_get_kind(work->parent) == NODE_VOLUMES) {
-		volfs_lookup_volume(work->req, work->name);
+		volfs_lookup_volume(work->req, work->name, work_give_record(work));
 		return;
 	}
 	r = ops_look_up(work->fs, work->parent, work->name, &work->caller, &entry, NULL);

@@ -3,6 +3,7 @@
  */
 #include "fs/volfs_private.h"
 
+#include "fs/work.h"
 #include "runtime/volume.h"
 
 #include <fcntl.h>
@@ -105,17 +106,23 @@ static void run_lookup_volume(struct volfs_request *r)
 	volfs_answer_entry(r, node, &st, result);
 }
 
-void volfs_lookup_volume(fuse_req_t req, const char *name)
+void volfs_lookup_volume(fuse_req_t req, const char *name, uint32_t record)
 {
+	struct fs *fs = fs_of(req);
 	struct volfs_request *r;
 
-	if (!engine_find_volume(fs_of(req)->engine, name, NULL)) {
+	if (!engine_find_volume(fs->engine, name, NULL)) {
 		fuse_reply_err(req, strlen(name) > NAME_MAX ? ENAMETOOLONG : ENOENT);
+		work_end_record(fs, record);
 		return;
 	}
 	r = volfs_new_named(req, 0, name, NULL, run_lookup_volume);
-	if (r)
-		volfs_submit(r);
+	if (!r) {
+		work_end_record(fs, record);
+		return;
+	}
+	r->record = record;
+	volfs_submit(r);
 }
 
 /* --- forgetting -------------------------------------------------------------------------- */

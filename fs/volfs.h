@@ -34,8 +34,9 @@ static inline bool volfs_has_node(uint64_t node)
 	return node_get_kind(node) == NODE_INSIDE;
 }
 
-/* Answer a request with the entry of a volume; to volumes/ they are what fs/ops.h says. */
-void volfs_lookup_volume(fuse_req_t req, const char *name);
+/* Answer a request with the entry of a volume; to volumes/ they are what fs/ops.h says.
+ * record  of the request, to be ended after the answer (work_give_record()); SLOTS_NONE */
+void volfs_lookup_volume(fuse_req_t req, const char *name, uint32_t record);
 
 /* libfuse's handlers, for nodes of which volfs_has_node() is true. */
 void volfs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);

@@ -187,6 +187,7 @@ struct volfs_request {
 	size_t room;
 	struct volfs_deed *deed;
 	uint32_t deed_slot;
+	uint32_t record; /* fs/work.h's, of the request that is answered with this */
 };
 
 /* NULL: answered (ENOMEM). */

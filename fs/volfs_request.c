@@ -4,6 +4,8 @@
  */
 #include "fs/volfs_private.h"
 
+#include "fs/work.h"
+
 #include <string.h>
 #include <sys/fsuid.h>
 
@@ -23,6 +25,7 @@ struct volfs_request *volfs_new_request(fuse_req_t req, uint64_t ino,
 	r->number = channel_get_unique();
 	r->resent = channel_is_resent();
 	r->deed_slot = SLOTS_NONE;
+	r->record = SLOTS_NONE;
 	return r;
 }
 
@@ -30,6 +33,7 @@ void volfs_end_request(struct volfs_request *r)
 {
 	if (r->deed_slot != SLOTS_NONE)
 		slots_free(r->volfs->slots, r->deed_slot);
+	work_end_record(r->volfs->fs, r->record);
 	free(r->bytes);
 	free(r);
 }

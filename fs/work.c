@@ -308,6 +308,19 @@ void work_set_done(struct work *work, int result)
 	work->record->state = STATE_DONE;
 }
 
+uint32_t work_give_record(struct work *work)
+{
+	uint32_t record = work->slot;
+
+	work->slot = SLOTS_NONE;
+	return record;
+}
+
+void work_end_record(struct fs *fs, uint32_t record)
+{
+	slots_free(fs->requests->slots, record);
+}
+
 void work_done(struct work *work, int result)
 {
 	if (result < 0 && work->err.code)

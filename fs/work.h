@@ -74,6 +74,10 @@ void work_start_file(fuse_req_t req, struct handle *handle, const char *bytes, s
 		     void (*answer)(struct work *work, int result));
 /* The result: answers, ends the record, frees. Negative: work->err is set, unless it was answered by a former engine. */
 void work_done(struct work *work, int result);
+/* For an answer that another thread gives: the record goes with it, and whoever gives the answer ends the record
+ * afterwards. SLOTS_NONE for the record: nothing. */
+uint32_t work_give_record(struct work *work);
+void work_end_record(struct fs *fs, uint32_t record);
 /* Note the result for a later engine, before steps that must follow it; work_done() does it itself otherwise. */
 void work_set_done(struct work *work, int result);
 /* Between these two, a signal to the caller cancels the ticket. */
