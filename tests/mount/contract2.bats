@@ -1,9 +1,11 @@
 # More promises of the interface that a look from outside found broken.
 
 load lib
+load survival
 
 setup_file() {
 	sandbox_start
+	build_helpers
 	import_demo
 }
 
@@ -70,4 +72,16 @@ teardown_file() {
 	done
 	expect_equal "$(field "$MNT/info" Mounted)" "$mounted"
 	expect_failure grep 'killed by signal 11' "$RUN/log"
+}
+
+@test "a volume made while engines die is made once" {
+	bounded python3 - "$MNT/volumes" <<-'PYTHON' &
+		import os, sys
+		for i in range(400):
+		    os.mkdir("%s/v%d" % (sys.argv[1], i))
+		    os.rmdir("%s/v%d" % (sys.argv[1], i))
+	PYTHON
+	kill_engines 60 1000 9000
+	wait $!
+	expect_equal "$(ls "$MNT/volumes")" ''
 }
