@@ -123,12 +123,16 @@ static int write_ring(void *arg, const void *bytes, size_t len)
 
 static int export_container(struct export_job *job, struct error *err)
 {
+	AUTO(container_view_unref) struct container_view *view = NULL;
 	auto_fd int fd = container_open_rootfs(job->container, err);
+	struct tar_ids ids;
 
 	if (fd < 0)
 		return fd;
 	container_tell_export(job->container);
-	return export_tree(fd, write_ring, job, err);
+	view = container_get_view(job->container);
+	ids = (struct tar_ids){ view->ids.uid_base, view->ids.gid_base, view->ids.size };
+	return export_tree(fd, &ids, write_ring, job, err);
 }
 
 static void run_job(void *arg)

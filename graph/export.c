@@ -92,7 +92,8 @@ static void walk_deinit(struct walk *walk)
 }
 DEFINE_AUTO_DEINIT(struct walk, walk_deinit);
 
-int export_tree(int root_fd, int (*write)(void *arg, const void *bytes, size_t len), void *arg,
+int export_tree(int root_fd, const struct tar_ids *ids,
+		int (*write)(void *arg, const void *bytes, size_t len), void *arg,
 		struct error *err)
 {
 	AUTO(walk_deinit) struct walk walk = { .err = err, .path = STRBUF_INIT };
@@ -106,6 +107,8 @@ int export_tree(int root_fd, int (*write)(void *arg, const void *bytes, size_t l
 	walk.items = walk.out ? tar_items_new(walk.out) : NULL;
 	if (!walk.items)
 		return error_set_sys(err, ENOMEM, "cannot export the files");
+	if (ids)
+		tar_items_set_ids(walk.items, ids);
 	r = walk_dir(&walk, root_fd, 0);
 	return r < 0 ? r : tar_out_finish(walk.out, err);
 }

@@ -3,6 +3,7 @@
 #define GRAPH_EXPORT_H
 
 #include "base/error.h"
+#include "graph/tar_item.h"
 
 #include <stddef.h>
 
@@ -14,6 +15,7 @@
  * root_fd  borrowed; read without following a link, opening a device or entering a mount. Others may write
  *          there meanwhile: what vanishes is left out, a file that shrinks is filled with zeros, of
  *          one that grows as much is written as it had.
+ * ids      or NULL
  * write    takes the bytes; 0 or a negative errno, which ends it and is returned (without a sentence)
  *
  * Kept: owner, mode, times to the nanosecond, hard links, devices, fifos, the extended attributes user.*, trusted.* and
@@ -21,7 +23,8 @@
  *
  * 0 or -errno. Memory: one directory's names for each level, and an entry for each file with several
  * names. Blocks. Source: pax of POSIX.1-2001, pax interchange format. */
-int export_tree(int root_fd, int (*write)(void *arg, const void *bytes, size_t len), void *arg,
+int export_tree(int root_fd, const struct tar_ids *ids,
+		int (*write)(void *arg, const void *bytes, size_t len), void *arg,
 		struct error *err);
 
 #endif

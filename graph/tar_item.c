@@ -6,9 +6,11 @@
 #include "base/hash.h"
 #include "base/path.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include <unistd.h>
 
 #define BUFFER_BYTES (256U << 10)
+#define NOBODY 65534U
 #define XATTRS_MAX 64
 #define EXTENTS_MAX 4096
 /* Below this holes are written as zeros: not everybody reads sparse entries. */
@@ -37,6 +40,7 @@ struct tar_items {
 	struct tar_out *out; /* borrowed */
 	struct linked *linked;
 	char *buffer; /* BUFFER_BYTES */
+	struct tar_ids ids;
 	/* Of the entry being written. */
 	const char *path;
 	struct error *err;
@@ -75,7 +79,44 @@ static bool is_wanted(const char *name)
 	       (strncmp(name, "trusted.", 8) == 0 && strncmp(name, "trusted.overlay.", 16) != 0);
 }
 
-static int read_xattr(const struct item *item, const char *name, struct xattrs *xattrs)
+/* Capabilities that are good for the root of one user namespace are those of any root in the
+ * archive. Source: the kernel's struct vfs_ns_cap_data. */
+static void shift_capability(const struct tar_ids *ids, struct tar_xattr *xattr, char *value)
+{
+	struct vfs_ns_cap_data data;
+
+	if (ids->size == 0 || strcmp(xattr->name, "security.capability") != 0 ||
+	    xattr->len != XATTR_CAPS_SZ_3)
+		return;
+	memcpy(&data, value, sizeof(data));
+	if (le32toh(data.rootid) != ids->uid_base)
+		return;
+	data.magic_etc =
+		htole32((le32toh(data.magic_etc) & ~VFS_CAP_REVISION_MASK) | VFS_CAP_REVISION_2);
+	memcpy(value, &data, XATTR_CAPS_SZ_2);
+	xattr->len = XATTR_CAPS_SZ_2;
+}
+
+static unsigned shift_id(unsigned id, unsigned base, unsigned size)
+{
+	return id - base < size ? id - base : NOBODY;
+}
+
+static void shift_owner(const struct tar_ids *ids, struct stat *st)
+{
+	if (ids->size == 0)
+		return;
+	st->st_uid = shift_id(st->st_uid, ids->uid_base, ids->size);
+	st->st_gid = shift_id(st->st_gid, ids->gid_base, ids->size);
+}
+
+void tar_items_set_ids(struct tar_items *items, const struct tar_ids *ids)
+{
+	items->ids = *ids;
+}
+
+static int read_xattr(const struct tar_ids *ids, const struct item *item, const char *name,
+		      struct xattrs *xattrs)
 {
 	auto_free char *value = malloc(XATTR_SIZE_MAX);
 	ssize_t len = value ? getxattr(item->self, name, value, XATTR_SIZE_MAX) : -1;
@@ -88,7 +129,8 @@ static int read_xattr(const struct item *item, const char *name, struct xattrs *
 	fitting = realloc(value, len > 0 ? (size_t)len : 1);
 	if (fitting)
 		value = fitting;
-	xattrs->list[xattrs->count++] = (struct tar_xattr){ name, steal_ptr(&value), (size_t)len };
+	xattrs->list[xattrs->count] = (struct tar_xattr){ name, value, (size_t)len };
+	shift_capability(ids, &xattrs->list[xattrs->count++], steal_ptr(&value));
 	return 0;
 }
 
@@ -107,7 +149,7 @@ static int read_xattrs(struct tar_items *items, const struct item *item, struct 
 	     r == 0 && at < xattrs->names + len && xattrs->count < XATTRS_MAX;
 	     at += strlen(at) + 1) {
 		if (is_wanted(at))
-			r = read_xattr(item, at, xattrs);
+			r = read_xattr(&items->ids, item, at, xattrs);
 	}
 	return r < 0 ? fail(items, -r, "archive") : 0;
 }
@@ -292,6 +334,7 @@ int tar_items_add(struct tar_items *items, int fd, const struct stat *st, const 
 
 	if (S_ISSOCK(st->st_mode))
 		return 0;
+	shift_owner(&items->ids, &item.st);
 	items->path = path;
 	items->err = err;
 	snprintf(item.self, sizeof(item.self), "/proc/self/fd/%d", fd);

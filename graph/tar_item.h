@@ -14,6 +14,14 @@ struct tar_items *tar_items_new(struct tar_out *out);
 void tar_items_free(struct tar_items *items); /* NULL is fine */
 DEFINE_AUTO(struct tar_items *, tar_items_free);
 
+/* Files that are shown with other ids than the archive is to have: those from the bases on are counted
+ * from 0, all others become 65534 ("nobody"); so do the roots that file capabilities are good for. */
+struct tar_ids {
+	unsigned uid_base, gid_base;
+	unsigned size; /* 0: nothing is changed */
+};
+void tar_items_set_ids(struct tar_items *items, const struct tar_ids *ids);
+
 /* Write an entry, with its content; not what lies in a directory.
  *
  * fd    names it (O_PATH), so that what is described is what was seen, whoever exchanges names

@@ -84,7 +84,7 @@ static void expect(const struct scratch *scratch, const char *expected)
 	AUTO(strbuf_deinit) struct strbuf tar = STRBUF_INIT;
 	AUTO(strbuf_deinit) struct strbuf said = STRBUF_INIT;
 	struct error err = ERROR_INIT;
-	int r = export_tree(scratch->fd, keep, &tar, &err);
+	int r = export_tree(scratch->fd, NULL, keep, &tar, &err);
 
 	assert_ok(r, &err);
 	assert_int_equal(tar.len % 10240, 0);
@@ -145,7 +145,7 @@ static void test_sparse(void **state)
 	assert_int_equal(ftruncate(fd, 20000000), 0);
 	close(fd);
 	expect(scratch, "sparse 100644 20000000 \n");
-	assert_ok(export_tree(scratch->fd, keep, &tar, &err), &err);
+	assert_ok(export_tree(scratch->fd, NULL, keep, &tar, &err), &err);
 	assert_true(tar.len < 1000000);
 }
 
@@ -165,7 +165,7 @@ static void test_output_fails(void **state)
 
 	assert_int_equal(posix_fallocate(fd, 0, 1000000), 0);
 	close(fd);
-	assert_int_equal(export_tree(scratch->fd, refuse, &taken, &err), -EPIPE);
+	assert_int_equal(export_tree(scratch->fd, NULL, refuse, &taken, &err), -EPIPE);
 	assert_true(taken < 300000);
 }
 
