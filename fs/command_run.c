@@ -331,6 +331,7 @@ static int refuse_env_file(TAKE_ARGS)
 	{ OPTION('t', "tty", NULL), .take = take_bool, TOP("Tty") }, \
 	{ OPTION(0, "ulimit", "NAME=SOFT[:HARD]"), .take = command_take_ulimit, HOST("Ulimits") }, \
 	{ OPTION('u', "user", "USER[:GROUP]"), .take = take_text, TOP("User") }, \
+	{ OPTION(0, "userns", "host|auto"), .take = take_text, HOST("UsernsMode") }, \
 	{ OPTION('v', "volume", "[SOURCE:]PATH[:MODE]"), .take = take_volume, HOST("Binds") }, \
 	{ OPTION(0, "volumes-from", "CONTAINER[:MODE]"), .take = take_item, TOP("VolumesFrom") }, \
 	{ OPTION('w', "workdir", "DIRECTORY"), .take = take_text, TOP("WorkingDir") }

@@ -122,6 +122,22 @@ static void put_command(json_t *object, const struct container_view *view, bool 
 	render_put(object, "Args", argv, ok);
 }
 
+static json_t *make_map(unsigned base, unsigned size)
+{
+	return json_pack("[o]", json_sprintf("0:%u:%u", base, size));
+}
+
+/* As podman has it: which ids its own are on the host. */
+static json_t *make_mappings(const struct id_range *ids)
+{
+	auto_json json_t *mappings = json_object();
+	bool ok = mappings != NULL;
+
+	render_put(mappings, "UidMap", make_map(ids->uid_base, ids->size), &ok);
+	render_put(mappings, "GidMap", make_map(ids->gid_base, ids->size), &ok);
+	return ok ? steal_ptr(&mappings) : NULL;
+}
+
 static json_t *make_container(const struct container_view *view)
 {
 	auto_json json_t *object = json_object();
@@ -137,6 +153,8 @@ static json_t *make_container(const struct container_view *view)
 	render_put(object, "Platform", json_string("linux"), &ok);
 	render_put(object, "HostConfig",
 		   make_config(json_object_get(view->effective, "HostConfig"), CONFIG_HOST), &ok);
+	if (view->ids.size > 0)
+		render_put(object, "IDMappings", make_mappings(&view->ids), &ok);
 	render_put(object, "Mounts", container_view_make_mounts(view), &ok);
 	render_put(object, "Config", make_top_config(view), &ok);
 	render_put(object, "NetworkSettings", render_make_network(view), &ok);

@@ -52,6 +52,7 @@ struct config {
 	/* in struct cgroup_limits' terms */
 	int64_t memory, memory_swap, cpu_shares, nano_cpus, pids_limit;
 	bool privileged, readonly_rootfs, auto_remove, init, no_new_privs, seccomp_unconfined;
+	bool userns;                      /* ids of its own */
 	const char **cap_add, **cap_drop; /* heap arrays */
 	const char *network_mode;         /* "" : default */
 	struct launch_rlimit *ulimits;

@@ -170,6 +170,21 @@ static int check_sysctls(const json_t *host, struct error *err)
 	return 0;
 }
 
+/* As Docker: what has the host's rights, or its namespaces, has the host's ids. */
+static int check_userns(const json_t *host, struct error *err)
+{
+	if (strcmp(json_get_str(host, "UsernsMode", ""), "auto") != 0)
+		return 0;
+	if (json_get_bool(host, "Privileged", false))
+		return error_set(err, EINVAL,
+				 "Privileged and UsernsMode 'auto' cannot be used together");
+	if (strcmp(json_get_str(host, "NetworkMode", ""), "host") == 0)
+		return error_set(
+			err, EINVAL,
+			"NetworkMode 'host' and UsernsMode 'auto' cannot be used together");
+	return 0;
+}
+
 /* What no key alone shows. */
 static int check_together(const json_t *config, struct error *err)
 {
@@ -178,6 +193,7 @@ static int check_together(const json_t *config, struct error *err)
 	const char *policy_name = json_get_str(policy, "Name", "");
 	int64_t memory = json_get_int(config, "Memory", 0);
 	int64_t swap = json_get_int(config, "MemorySwap", 0);
+	int ret;
 
 	if (swap > 0 && memory == 0)
 		return error_set(err, EINVAL, "MemorySwap needs Memory to be set too");
@@ -190,7 +206,8 @@ static int check_together(const json_t *config, struct error *err)
 		return error_set(err, EINVAL,
 				 "AutoRemove and RestartPolicy '%s' cannot be used together",
 				 policy_name);
-	return check_sysctls(host, err);
+	ret = check_userns(host, err);
+	return ret < 0 ? ret : check_sysctls(host, err);
 }
 
 /* Is there a key that differs and must not while the container runs? */

@@ -119,6 +119,7 @@ static void decode_scalars(const json_t *top, const json_t *host, struct config 
 	config->auto_remove = json_get_bool(host, "AutoRemove", false);
 	config->init = json_get_bool(host, "Init", false);
 	config->network_mode = json_get_str(host, "NetworkMode", "");
+	config->userns = strcmp(json_get_str(host, "UsernsMode", ""), "auto") == 0;
 }
 
 static int decode_lists(const json_t *top, const json_t *host, struct config *config,

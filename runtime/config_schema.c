@@ -73,6 +73,7 @@ const struct config_key config_keys[] = {
 	{ HOST("Ulimits", OBJECTS), JSON(ulimits) },
 	{ HOST("Mounts", OBJECTS), JSON(mounts) },
 	{ HOST("Init", BOOL) },
+	{ HOST("UsernsMode", STRING), TEXT(userns) },
 };
 const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
 

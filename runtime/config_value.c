@@ -303,3 +303,10 @@ int config_check_network(const char *text, struct error *err)
 			 "unknown network '%s'; default, bridge, none, host or container:NAME",
 			 text);
 }
+
+int config_check_userns(const char *text, struct error *err)
+{
+	if (strcmp(text, "host") == 0 || strcmp(text, "auto") == 0)
+		return 0;
+	return error_set(err, EINVAL, "unknown user namespace '%s'; host or auto", text);
+}

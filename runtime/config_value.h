@@ -36,6 +36,7 @@ int config_check_extra_host(const char *text, struct error *err);
 int config_check_security_opt(const char *text, struct error *err);
 int config_check_sysctl(const char *text, struct error *err);
 int config_check_network(const char *text, struct error *err);
+int config_check_userns(const char *text, struct error *err);
 
 /* For struct config_key's check_json, whose types were checked already. */
 int config_check_memory(const json_t *value, struct error *err);

@@ -103,8 +103,28 @@ void image_note(struct container *c, struct container_view *view)
 
 /* --- root file systems ------------------------------------------------------ */
 
-void rootfs_spec_fill(struct rootfs_spec *spec, struct container *c, struct image *image,
-		      bool is_volatile, pid_t pid)
+/* Its ids on the host: chosen if it has none yet, given back if it wants none any more. */
+static int give_ids(struct container *c, bool wanted, struct id_range *ret, struct error *err)
+{
+	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+	int dir_fd = container_get_dir_fd(c);
+	struct container_view *next;
+	int failure = 0;
+
+	if (wanted)
+		failure = userns_table_claim(c->engine->userns, c->id, dir_fd, ret, err);
+	else if (view->ids.size > 0)
+		failure = userns_table_forget(c->engine->userns, c->id, dir_fd, err);
+	if (failure < 0 || (view->ids.size > 0) == wanted)
+		return failure;
+	next = container_edit(c);
+	next->ids = *ret;
+	container_publish(c, next);
+	return 0;
+}
+
+int rootfs_spec_fill(struct rootfs_spec *spec, struct container *c, struct image *image,
+		     bool is_volatile, bool userns, pid_t pid, struct error *err)
 {
 	*spec = (struct rootfs_spec){ .id = c->id,
 				      .layers_fd = graph_get_layers_fd(c->engine->graph),
@@ -113,6 +133,7 @@ void rootfs_spec_fill(struct rootfs_spec *spec, struct container *c, struct imag
 				      .container_dir_fd = container_get_dir_fd(c),
 				      .is_volatile = is_volatile,
 				      .pid = pid };
+	return give_ids(c, userns, &spec->ids, err);
 }
 
 static int put_path(const struct engine *engine, const char *id, char *ret_path, size_t size,
@@ -137,15 +158,17 @@ static int expose_once(struct container *c, struct image *image, struct ticket *
 	AUTO(container_view_unref) struct container_view *view = NULL;
 	struct rootfs_spec spec;
 	const json_t *host;
+	int ret;
 
 	pthread_mutex_lock(&c->lock);
 	container_sleep_locked(c, ticket, is_not_ending, 0);
 	view = container_view_ref(c->view);
 	pthread_mutex_unlock(&c->lock);
 	host = json_object_get(view->effective, "HostConfig");
-	rootfs_spec_fill(&spec, c, image, json_get_bool(host, "AutoRemove", false),
-			 container_view_is_live(view) ? view->pid : 0);
-	return rootfs_expose(c->engine->rootfs, &spec, err);
+	ret = rootfs_spec_fill(&spec, c, image, json_get_bool(host, "AutoRemove", false),
+			       !strcmp(json_get_str(host, "UsernsMode", ""), "auto"),
+			       container_view_is_live(view) ? view->pid : 0, err);
+	return ret < 0 ? ret : rootfs_expose(c->engine->rootfs, &spec, err);
 }
 
 /* The run may end under our hands: its mount is then had afresh. */

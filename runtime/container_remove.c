@@ -39,6 +39,7 @@ int remove_in_turn(struct container *c, bool volumes, struct error *err)
 	if (ret < 0)
 		return ret;
 	mark_removed(c);
+	userns_table_drop(engine->userns, c->id);
 	/* Of a damaged one nobody knows whether it ran. */
 	if (cgroup_remove(engine->cgroups, c->id, &late) < 0)
 		log_warn("container %s: %s", c->short_id, late.msg);

@@ -67,8 +67,9 @@ static int open_parts(struct engine *engine, const struct engine_options *option
 		ret = launcher_new(&engine->launcher, err);
 	if (ret < 0)
 		return ret;
+	engine->userns = userns_table_new();
 	engine->workers = workers_new(WORKERS_MAX);
-	if (!engine->workers)
+	if (!engine->workers || !engine->userns)
 		return error_set(err, ENOMEM, "no memory for the workers");
 	ret = open_volumes(engine, err);
 	if (ret < 0)
@@ -122,6 +123,7 @@ static void free_engine(struct engine *engine)
 		rootfs_free(engine->rootfs);
 	if (engine->cgroups)
 		cgroup_host_free(engine->cgroups);
+	userns_table_free(engine->userns);
 	if (engine->containers_fd >= 0)
 		close(engine->containers_fd);
 	if (engine->run_fd >= 0)

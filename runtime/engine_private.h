@@ -15,6 +15,7 @@
 #include "runtime/launch.h"
 #include "runtime/rootfs.h"
 #include "runtime/user.h"
+#include "runtime/userns_table.h"
 
 #include <pthread.h>
 
@@ -74,6 +75,7 @@ struct engine {
 	char boot_id[40];
 	struct cgroup_host *cgroups;
 	struct rootfs *rootfs;
+	struct userns_table *userns;
 	struct launcher *launcher;
 	struct volumes *volumes;
 	struct network *network;
@@ -346,8 +348,9 @@ int effective_of(const struct container *c, const struct image *image, const jso
 /* Find the image of asked (unless NULL) for the view, not published yet; a failure is no failure:
  * the start will tell. Sets image_id, effective and c->image_name. */
 void image_note(struct container *c, struct container_view *view);
-void rootfs_spec_fill(struct rootfs_spec *spec, struct container *c, struct image *image,
-		      bool is_volatile, pid_t pid);
+/* userns: with ids of its own, which it gets now if it has none yet. 0; -ENOSPC: there are none. */
+int rootfs_spec_fill(struct rootfs_spec *spec, struct container *c, struct image *image,
+		     bool is_volatile, bool userns, pid_t pid, struct error *err);
 
 /* RUN/rootfs/<id> is there (found at recovery, or made). */
 void image_note_exposed(struct container *c, bool exposed);

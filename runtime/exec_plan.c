@@ -26,6 +26,7 @@ struct exec_plan {
 	struct cgroup cgroup;
 	int run_dir_fd, pidfd, root_fd;
 	struct user user;
+	struct id_range ids; /* of the container */
 	char **env;
 	struct launch_spec spec;
 };
@@ -144,6 +145,9 @@ static int fill_spec(struct exec_plan *plan, struct container *c, uint64_t run, 
 	if (ret < 0)
 		return ret;
 	start_fill_rights(spec, config, &plan->user, caps, seccomp, seccomp_count);
+	spec->userns = plan->ids.size > 0;
+	spec->uid_base = plan->ids.uid_base;
+	spec->gid_base = plan->ids.gid_base;
 	spec->id = c->id;
 	spec->run = run;
 	spec->rootfs_fd = -1;
@@ -178,6 +182,12 @@ static int make(struct exec_plan *plan, struct container *c, const json_t *wante
 		ret = error_wrap(err,
 				 user_resolve(plan->root_fd, plan->config.user, &plan->user, err),
 				 "%s", c->view->name);
+	if (ret == 0 && plan->config.userns) {
+		if (!userns_table_find(c->engine->userns, parent->id, &plan->ids))
+			return error_set(err, EIO, "bug: container %s has no ids",
+					 parent->short_id);
+		ret = userns_check_user(&plan->ids, &plan->user, err);
+	}
 	if (ret == 0)
 		ret = cgroup_open(c->engine->cgroups, parent->id, &plan->cgroup, err);
 	if (ret == 0)

@@ -93,6 +93,8 @@ static int *collect_fds(const struct launch_spec *spec, const int own[3], size_t
 		fds[count++] = spec->cgroup_fd;
 	if (spec->join_netns)
 		fds[count++] = spec->netns_fd;
+	if (spec->userns && !spec->join)
+		fds[count++] = spec->userns_fd;
 	for (size_t i = 0; i < spec->cgroup_procs_count; i++)
 		fds[count++] = spec->cgroup_procs_fds[i];
 	for (size_t i = 0; i < spec->mount_count; i++)

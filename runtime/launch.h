@@ -96,6 +96,13 @@ struct launch_spec {
 	 * cwd must be there. result->pid is the program's. */
 	bool join;
 	int join_fd;
+	/* With ids of its own: userns_fd is a pidfd of a process in a user namespace, and in the
+	 * network, ipc and uts namespaces for the container (with join: join_fd is used). uid,
+	 * gid, groups, users of devices are the container's; files and mounts are prepared. */
+	bool userns;
+	int userns_fd;
+	uid_t uid_base; /* what its ids 0 are on the host */
+	gid_t gid_base;
 	bool discard_output; /* nobody wants it: /dev/null, or read and dropped with a tty */
 };
 

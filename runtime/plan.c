@@ -129,6 +129,7 @@ static uint32_t collect_flags(const struct launch_spec *spec)
 	flags |= spec->open_stdin ? (uint32_t)PLAN_OPEN_STDIN : 0;
 	flags |= spec->join ? (uint32_t)PLAN_JOIN : 0;
 	flags |= spec->init ? (uint32_t)PLAN_INIT : 0;
+	flags |= spec->userns ? (uint32_t)PLAN_USERNS : 0;
 	flags |= spec->discard_output ? (uint32_t)PLAN_DISCARD : 0;
 	return flags;
 }
@@ -151,6 +152,9 @@ static void fill_scalars(struct plan_header *header, const struct launch_spec *s
 	header->tty_cols = spec->tty_cols ? spec->tty_cols : DEFAULT_COLS;
 	header->rootfs_fd = spec->join ? -1 : spec->rootfs_fd;
 	header->join_fd = spec->join ? spec->join_fd : -1;
+	header->userns_fd = spec->userns && !spec->join ? spec->userns_fd : -1;
+	header->uid_base = spec->userns ? spec->uid_base : 0;
+	header->gid_base = spec->userns ? spec->gid_base : 0;
 	header->log_dir_fd = spec->log_dir_fd;
 	header->log_max_size = spec->log_max_size;
 	header->log_max_file = spec->log_max_file;
@@ -186,6 +190,7 @@ static bool has_low_fd(const struct launch_spec *spec)
 	bool low = (spec->join ? spec->join_fd : spec->rootfs_fd) < 3 || spec->log_dir_fd < 3 ||
 		   spec->run_dir_fd < 3 || (spec->cgroup_fd < 3 && spec->cgroup_fd != -1);
 	low = low || (spec->join_netns && spec->netns_fd < 3);
+	low = low || (spec->userns && !spec->join && spec->userns_fd < 3);
 	for (size_t i = 0; i < spec->cgroup_procs_count; i++)
 		low = low || spec->cgroup_procs_fds[i] < 3;
 	for (size_t i = 0; i < spec->mount_count; i++)

@@ -111,7 +111,8 @@ static void load(struct container *c)
 		set_damaged(c, &err);
 		return;
 	}
-	if (load_meta(c, dir_fd, &err) < 0 || load_config(c, dir_fd, &err) < 0 ||
+	if (userns_table_load(c->engine->userns, c->id, dir_fd, &c->view->ids, &err) < 0 ||
+	    load_meta(c, dir_fd, &err) < 0 || load_config(c, dir_fd, &err) < 0 ||
 	    volume_load_list(c->view, dir_fd, &err) < 0)
 		set_damaged(c, &err);
 }

@@ -154,8 +154,13 @@ static int run_fresh(void *arg)
 {
 	struct fresh *fresh = arg;
 
-	return overlay_mount(fresh->spec, fresh->rootfs->empty, fresh->rootfs->stage,
-			     fresh->rootfs->has_layer_option, fresh->err);
+	int (*mount)(const struct rootfs_spec *spec, const char *empty, const char *stage,
+		     bool has_layer_option, struct error *err) = overlay_mount;
+
+	if (fresh->spec->ids.size > 0)
+		mount = overlay_mount_mapped;
+	return mount(fresh->spec, fresh->rootfs->empty, fresh->rootfs->stage,
+		     fresh->rootfs->has_layer_option, fresh->err);
 }
 
 static int mount_fresh(struct rootfs *rootfs, const struct rootfs_spec *spec, struct error *err)
@@ -163,7 +168,7 @@ static int mount_fresh(struct rootfs *rootfs, const struct rootfs_spec *spec, st
 	struct fresh fresh = { rootfs, spec, err };
 	int ret = 0;
 
-	if (rootfs->has_layer_option)
+	if (rootfs->has_layer_option && spec->ids.size == 0)
 		return run_fresh(&fresh);
 	ret = make_private(rootfs, err);
 	if (ret < 0)
@@ -225,12 +230,36 @@ static int clone_running(struct rootfs *rootfs, const struct rootfs_spec *spec, 
 	return steal_fd(&fd);
 }
 
+/* Is the container's root at path shown with the ids that are wanted? It is told by its owner, on
+ * disk and there. */
+static bool shows_ids(const struct rootfs_spec *spec, const char *path)
+{
+	struct stat shown, stored;
+
+	return spec->container_dir_fd < 0 || stat(path, &shown) < 0 ||
+	       fstatat(spec->container_dir_fd, "upper", &stored, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       shown.st_uid == stored.st_uid + (spec->ids.size ? spec->ids.uid_base : 0);
+}
+
+/* What is mounted from before a change of ids goes, unless somebody is in it. */
+static int drop_other_ids(const struct rootfs_spec *spec, const char *path, struct error *err)
+{
+	while (mount_is_root(path) && !shows_ids(spec, path))
+		if (umount2(path, UMOUNT_NOFOLLOW) < 0)
+			return error_set_sys(err, errno,
+					     "the root of '%s' is still used with other ids",
+					     spec->id);
+	return 0;
+}
+
 /* Any mount of this container, detached, with attributes unknown. */
 static int get_locked(struct rootfs *rootfs, const struct rootfs_spec *spec, const char *path,
 		      struct error *err)
 {
-	int fd;
+	int fd = drop_other_ids(spec, path, err);
 
+	if (fd < 0)
+		return fd;
 	if (mount_is_root(path)) {
 		fd = mount_open_tree(AT_FDCWD, path, true);
 		if (fd < 0)
@@ -269,8 +298,9 @@ static int expose_locked(struct rootfs *rootfs, const struct rootfs_spec *spec, 
 	auto_fd int fd = -1;
 	int ret;
 
-	if (mount_is_root(path))
-		return 0;
+	ret = drop_other_ids(spec, path, err);
+	if (ret < 0 || mount_is_root(path))
+		return ret;
 	if (spec->container_dir_fd < 0)
 		attr |= MOUNT_ATTR_RDONLY;
 	ret = make_private(rootfs, err);
@@ -372,6 +402,7 @@ int rootfs_sweep(struct rootfs *rootfs, bool (*keep)(void *arg, const char *id),
 	if (!keep) {
 		umount2(rootfs->stage, MNT_DETACH | UMOUNT_NOFOLLOW);
 		rmdir(rootfs->stage);
+		overlay_clear_stages(rootfs->stage);
 		rmdir(rootfs->empty);
 		if (mount_is_root(rootfs->path))
 			umount2(rootfs->path, MNT_DETACH | UMOUNT_NOFOLLOW);

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "runtime/userns.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +22,8 @@ struct rootfs_spec {
 	size_t layer_count;   /* 0: an empty lower directory is used */
 	int container_dir_fd; /* ROOT/containers/<id>: upper/ and work/ are made in it */
 	bool is_volatile; /* no sync at unmount; a leftover work/work/incompat is removed first */
-	pid_t pid;        /* process 1 when the container runs (its mount is cloned), else 0 */
+	struct id_range ids; /* with a size: its files have these ids on the host */
+	pid_t pid;           /* process 1 when the container runs (its mount is cloned), else 0 */
 };
 
 /* A module with a helper thread of its own (unshare(CLONE_FS)) that may change mount namespaces.

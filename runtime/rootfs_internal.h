@@ -12,6 +12,8 @@ int mount_fsopen(const char *type);
 int mount_fsconfig(int fs_fd, unsigned command, const char *key, const char *value);
 int mount_fsmount(int fs_fd);
 int mount_open_tree(int dir_fd, const char *path, bool clone);
+/* A detached clone of a directory. */
+int mount_clone_dir(int dir_fd);
 int mount_move(int from_fd, int to_dir_fd, const char *to);
 /* set and clear are MOUNT_ATTR_*; propagation MS_* or 0. */
 int mount_set_attr(int fd, uint64_t set, uint64_t clear, uint64_t propagation);
@@ -39,5 +41,15 @@ bool overlay_has_layer_option(void);
  *         then the calling thread must be the helper's */
 int overlay_mount(const struct rootfs_spec *spec, const char *empty, const char *stage,
 		  bool has_layer_option, struct error *err);
+/* Its two steps: upper, work and the empty directory; then the mount. */
+int overlay_prepare(const struct rootfs_spec *spec, const char *empty, struct error *err);
+int overlay_mount_layers(const struct rootfs_spec *spec, const char *empty, const char *stage,
+			 bool has_layer_option, struct error *err);
+/* The same with the ids of spec->ids, on the helper's thread: the stages beside `stage` are one
+ * mount's at a time. */
+int overlay_mount_mapped(const struct rootfs_spec *spec, const char *empty, const char *stage,
+			 bool has_layer_option, struct error *err);
+/* Remove those stages, whatever is there. */
+void overlay_clear_stages(const char *stage);
 
 #endif

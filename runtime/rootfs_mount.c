@@ -37,6 +37,11 @@ int mount_open_tree(int dir_fd, const char *path, bool clone)
 	return result(open_tree(dir_fd, path, flags | (clone ? OPEN_TREE_CLONE : 0)));
 }
 
+int mount_clone_dir(int dir_fd)
+{
+	return result(open_tree(dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+}
+
 int mount_move(int from_fd, int to_dir_fd, const char *to)
 {
 	return result(move_mount(from_fd, "", to_dir_fd, to, MOVE_MOUNT_F_EMPTY_PATH));

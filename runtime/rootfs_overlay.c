@@ -268,17 +268,24 @@ static int mount_classic(const struct rootfs_spec *spec, const char *empty, cons
 	return ret;
 }
 
+int overlay_prepare(const struct rootfs_spec *spec, const char *empty, struct error *err)
+{
+	if (needs_empty(spec) && mkdir(empty, 0555) < 0 && errno != EEXIST)
+		return error_set_sys(err, errno, "cannot make '%s'", empty);
+	return spec->container_dir_fd >= 0 ? prepare_dirs(spec, err) : 0;
+}
+
+int overlay_mount_layers(const struct rootfs_spec *spec, const char *empty, const char *stage,
+			 bool has_layer_option, struct error *err)
+{
+	return has_layer_option ? mount_by_layers(spec, empty, err)
+				: mount_classic(spec, empty, stage, err);
+}
+
 int overlay_mount(const struct rootfs_spec *spec, const char *empty, const char *stage,
 		  bool has_layer_option, struct error *err)
 {
-	int ret = 0;
+	int ret = overlay_prepare(spec, empty, err);
 
-	if (needs_empty(spec) && mkdir(empty, 0555) < 0 && errno != EEXIST)
-		return error_set_sys(err, errno, "cannot make '%s'", empty);
-	if (spec->container_dir_fd >= 0)
-		ret = prepare_dirs(spec, err);
-	if (ret < 0)
-		return ret;
-	return has_layer_option ? mount_by_layers(spec, empty, err)
-				: mount_classic(spec, empty, stage, err);
+	return ret < 0 ? ret : overlay_mount_layers(spec, empty, stage, has_layer_option, err);
 }

@@ -23,6 +23,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/mount.h>
+#include <linux/sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -55,6 +56,9 @@ struct start_plan {
 	int file_fds[FILE_COUNT];
 	char hostname[HOST_NAME_MAX + 1];
 	struct user user;
+	struct id_range ids; /* without a size: the host's */
+	struct userns userns;
+	char **mount_options; /* with these ids */
 	char **env;
 	const char **sysctls; /* names and values in turn */
 	struct launch_mount *mounts;
@@ -146,6 +150,7 @@ int start_plan_new(struct container *c, struct start_plan **ret, struct error *e
 	plan->container = c;
 	plan->cgroup = (struct cgroup)CGROUP_INIT;
 	plan->net = (struct start_net)START_NET_INIT;
+	plan->userns = (struct userns)USERNS_INIT;
 	plan->run_dir_fd = plan->rootfs_fd = -1;
 	for (int i = 0; i < FILE_COUNT; i++)
 		plan->file_fds[i] = -1;
@@ -333,12 +338,25 @@ static int make_rootfs(struct start_plan *plan, struct error *err)
 	struct rootfs_spec spec;
 	int fd;
 
-	rootfs_spec_fill(&spec, c, plan->image, plan->config.auto_remove, 0);
+	fd = rootfs_spec_fill(&spec, c, plan->image, plan->config.auto_remove, plan->config.userns,
+			      0, err);
+	if (fd < 0)
+		return fd;
+	plan->ids = spec.ids;
 	fd = rootfs_get_mount(c->engine->rootfs, &spec, err);
 	if (fd < 0)
 		return fd;
 	plan->rootfs_fd = fd;
-	return user_resolve(fd, plan->config.user, &plan->user, err);
+	fd = user_resolve(fd, plan->config.user, &plan->user, err);
+	return fd < 0 ? fd : userns_check_user(&plan->ids, &plan->user, err);
+}
+
+/* Together with it come the namespaces that it owns. */
+static int make_userns(struct start_plan *plan, struct error *err)
+{
+	const uint64_t owned = CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
+
+	return plan->ids.size == 0 ? 0 : userns_open(&plan->ids, owned, &plan->userns, err);
 }
 
 /* Is there something of the container's own in this place? Below its own /dev nothing of ours is
@@ -421,7 +439,28 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 		add_mount(plan, &(struct launch_mount){ .target = file_targets[i],
 							.fd = plan->file_fds[i],
 							.is_file = true });
-	return 0;
+	return userns_map_mounts(&plan->ids, &plan->userns, plan->mounts, plan->mount_count,
+				 &plan->mount_options, err);
+}
+
+static bool is_on_bridge(const struct start_plan *plan)
+{
+	return !plan->net.makes_ns && !plan->net.is_host && !plan->net.owner;
+}
+
+/* A network namespace that is not its user namespace's gives its root no capability: low ports
+ * and ping are everybody's instead. */
+static void open_network(struct start_plan *plan)
+{
+	static const char *const settings[] = {
+		"net.ipv4.ip_unprivileged_port_start",
+		"0",
+		"net.ipv4.ping_group_range",
+		"0 2147483647",
+	};
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		plan->sysctls[plan->spec.sysctl_count++] = settings[i];
 }
 
 static int make_sysctls(struct start_plan *plan, struct error *err)
@@ -431,10 +470,12 @@ static int make_sysctls(struct start_plan *plan, struct error *err)
 	const char *name;
 	json_t *value;
 
-	plan->sysctls = calloc(2 * json_object_size(object) + 1, sizeof(*plan->sysctls));
+	plan->sysctls = calloc(2 * json_object_size(object) + 4, sizeof(*plan->sysctls));
 	if (!plan->sysctls)
 		return error_set(err, ENOMEM, "no memory for a launch plan");
 	plan->spec.sysctls = plan->sysctls;
+	if (plan->ids.size > 0 && is_on_bridge(plan))
+		open_network(plan);
 	json_object_foreach(object, name, value) {
 		plan->sysctls[plan->spec.sysctl_count++] = name;
 		plan->sysctls[plan->spec.sysctl_count++] = json_string_value(value);
@@ -532,6 +573,10 @@ static void fill_spec(struct start_plan *plan, uint64_t run)
 	spec->tty_cols = config->tty_cols;
 	spec->open_stdin = config->open_stdin;
 	spec->init = config->init;
+	spec->userns = plan->ids.size > 0;
+	spec->userns_fd = plan->userns.pidfd;
+	spec->uid_base = plan->ids.uid_base;
+	spec->gid_base = plan->ids.gid_base;
 }
 
 int start_plan_make(struct start_plan *plan, uint64_t run, struct error *err)
@@ -544,6 +589,8 @@ int start_plan_make(struct start_plan *plan, uint64_t run, struct error *err)
 	ret = make_cgroup(plan, err);
 	if (ret == 0)
 		ret = make_rootfs(plan, err);
+	if (ret == 0)
+		ret = make_userns(plan, err);
 	if (ret == 0)
 		ret = make_files(plan, err);
 	if (ret == 0)
@@ -587,6 +634,10 @@ void start_plan_free(struct start_plan *plan)
 	for (char **at = plan->env; at && *at; at++)
 		free(*at);
 	free(plan->env);
+	for (size_t i = 0; plan->mount_options && i < plan->mount_count; i++)
+		free(plan->mount_options[i]);
+	free(plan->mount_options);
+	userns_close(&plan->userns);
 	free(plan->sysctls);
 	free(plan->mounts);
 	devices_deinit(&plan->devices);

@@ -53,8 +53,11 @@ static int open_origin(struct engine *engine, const char *id)
 static int fill(struct container *c, const json_t *entry, int rootfs_fd, struct error *err)
 {
 	const char *name = json_get_str(entry, "Name", "");
-	const char *origin = json_get_str(entry, "_from", NULL);
 	const char *path = json_get_str(entry, "Destination", "");
+	struct id_range ids;
+	/* Its own root file system shows other ids than a volume is to have. */
+	bool mapped = userns_table_find(c->engine->userns, c->id, &ids);
+	const char *origin = json_get_str(entry, "_from", mapped ? c->id : NULL);
 	auto_fd int origin_fd = origin ? open_origin(c->engine, origin) : -1;
 
 	if (json_get_bool(entry, "_copied", false) || json_get_bool(entry, "_nocopy", false) ||

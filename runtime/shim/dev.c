@@ -34,7 +34,8 @@ static bool has_dev(const struct plan *plan)
 	return false;
 }
 
-static int make_device(int dev_fd, const struct plan_device *device, const char *path)
+static int make_device(const struct plan_header *header, int dev_fd,
+		       const struct plan_device *device, const char *path)
 {
 	const char *name = strrchr(path, '/');
 	char dir[PATH_MAX];
@@ -54,7 +55,8 @@ static int make_device(int dev_fd, const struct plan_device *device, const char 
 	    errno != EEXIST)
 		return -errno;
 	if ((device->uid || device->gid) &&
-	    fchownat(parent, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	    fchownat(parent, name, header->uid_base + device->uid, header->gid_base + device->gid,
+		     AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (parent != dev_fd)
 		close(parent);
@@ -72,7 +74,7 @@ int dev_fill(const struct sandbox *box, struct error *err)
 		return error_set_sys(err, -dev_fd, "cannot open '/dev'");
 	for (uint32_t i = 0; i < plan->header->devices.count; i++) {
 		const char *path = plan_get_str(plan, plan->devices[i].path);
-		int r = make_device(dev_fd, &plan->devices[i], path);
+		int r = make_device(plan->header, dev_fd, &plan->devices[i], path);
 		if (r < 0)
 			return error_set_sys(err, -r, "cannot make the device '/dev/%s'", path);
 	}
@@ -130,7 +132,8 @@ static int set_up_terminal(const struct plan *plan, int master, int slave)
 		return -1;
 	if (!plan_has(plan, PLAN_JOIN) && ioctl(slave, TIOCSCTTY, 0) < 0)
 		return -1;
-	if (plan->header->uid && fchown(slave, plan->header->uid, (gid_t)-1) < 0)
+	if (plan->header->uid &&
+	    fchown(slave, plan->header->uid_base + plan->header->uid, (gid_t)-1) < 0)
 		return -1;
 	return 0;
 }

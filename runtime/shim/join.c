@@ -73,6 +73,9 @@ static int prepare(struct sandbox *box, struct error *err)
 	r = enter_namespaces(box, err);
 	if (r < 0)
 		return r;
+	r = userns_prepare(box, err);
+	if (r < 0)
+		return r;
 	r = plan_has(box->plan, PLAN_TTY) ? dev_open_terminal(box, err) : dev_set_stdio(box, err);
 	if (r < 0)
 		return r;
@@ -87,6 +90,9 @@ static int prepare(struct sandbox *box, struct error *err)
 		return r;
 	umask(022);
 	sandbox_reset_signals();
+	r = userns_enter(box, err);
+	if (r < 0)
+		return r;
 	r = drop_descriptors(box, err);
 	if (r < 0)
 		return r;

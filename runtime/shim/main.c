@@ -72,6 +72,8 @@ static void close_plan(const struct plan *plan, int plan_fd)
 		close(header->cgroup_fd);
 	if (header->netns_fd >= 0)
 		close(header->netns_fd); /* it goes with the last process in it */
+	if (header->userns_fd >= 0)
+		close(header->userns_fd);
 	for (uint32_t i = 0; i < header->cgroup_procs.count; i++)
 		close(plan->cgroup_procs[i]);
 	for (uint32_t i = 0; i < header->mounts.count; i++)

@@ -166,6 +166,8 @@ static int check_scalars(const struct plan *plan, struct error *err)
 	    header->run_dir_fd < 0 || header->cgroup_fd < -1 || header->netns_fd < -1 ||
 	    (plan_has(plan, PLAN_JOIN) ? header->join_fd : header->rootfs_fd) < 0)
 		return error_set(err, EINVAL, "launch plan: a descriptor is missing");
+	if (plan_has(plan, PLAN_USERNS) && !plan_has(plan, PLAN_JOIN) && header->userns_fd < 0)
+		return error_set(err, EINVAL, "launch plan: no user namespace");
 	if (header->tty_rows > UINT16_MAX || header->tty_cols > UINT16_MAX)
 		return error_set(err, EINVAL, "launch plan: impossible terminal size");
 	return 0;

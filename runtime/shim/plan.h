@@ -28,7 +28,8 @@ enum plan_flag {
 	PLAN_OPEN_STDIN = 1 << 4,
 	PLAN_JOIN = 1 << 5,    /* a further process of a container that runs */
 	PLAN_DISCARD = 1 << 6, /* its output is not kept */
-	PLAN_INIT = 1 << 7     /* process 1 is an init of ours, the program its child */
+	PLAN_INIT = 1 << 7,    /* process 1 is an init of ours, the program its child */
+	PLAN_USERNS = 1 << 8   /* its ids are others on the host */
 };
 
 struct plan_span {
@@ -77,6 +78,7 @@ struct plan_header {
 	int32_t oom_score_adj;
 	uint32_t flags; /* enum plan_flag */
 	uint32_t tty_rows, tty_cols;
+	uint32_t uid_base, gid_base; /* what the container's ids 0 are on the host */
 	/* Descriptors that the shim inherits, under these numbers. */
 	int32_t socket_fd;                         /* its end of the engine's connection */
 	int32_t slim_fd;                           /* the mount namespace to work in */
@@ -84,6 +86,8 @@ struct plan_header {
 	int32_t cgroup_fd;                         /* or -1 */
 	int32_t join_fd;                           /* with PLAN_JOIN: pidfd of process 1; else -1 */
 	int32_t netns_fd;                          /* the network namespace to enter, or -1 */
+	int32_t userns_fd;                         /* with PLAN_USERNS alone; else -1 */
+	int32_t reserved;
 };
 
 /* A checked message: pointers into it, and counts in the header. */

@@ -170,6 +170,9 @@ static int prepare(struct sandbox *box, struct error *err)
 	r = enter_cgroups(box, err);
 	if (r < 0)
 		return r;
+	r = userns_prepare(box, err);
+	if (r < 0)
+		return r;
 	r = enter_network(box->plan, err);
 	if (r < 0)
 		return r;
@@ -194,6 +197,9 @@ static int prepare(struct sandbox *box, struct error *err)
 		return r;
 	umask(022);
 	sandbox_reset_signals();
+	r = userns_enter(box, err);
+	if (r < 0)
+		return r;
 	/* Ours are all close-on-exec: this is for what we might have forgotten. */
 	if (kernel_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_set_sys(err, errno, "cannot close the descriptors");

@@ -68,6 +68,15 @@ int identity_drop(const struct sandbox *box, struct error *err);
 /* Be killed when the shim, whose end of the channel tells of its life, dies. */
 int identity_die_with_shim(int channel, struct error *err);
 
+/* userns.c: ids that are others on the host. Nothing happens without PLAN_USERNS. */
+/* CLONE_NEW* that the first process is to be made with: not those that the container's user
+ * namespace owns. */
+uint64_t userns_get_new(const struct plan *plan);
+/* Be in those that are owned, and make files as the container's root, until userns_enter(). */
+int userns_prepare(const struct sandbox *box, struct error *err);
+/* Change into the user namespace: nothing of the host's can be done after it. */
+int userns_enter(const struct sandbox *box, struct error *err);
+
 /* sysctl.c: in the namespaces that they are of, and while proc_fd is open. */
 int sysctl_set_all(const struct sandbox *box, struct error *err);
 

@@ -37,9 +37,10 @@ static int make_pipe(const struct plan *plan, int ends[2], int kept, struct erro
 		return error_set_sys(err, errno, "cannot make a pipe");
 	if (fcntl(ends[kept], F_SETFL, O_NONBLOCK) < 0)
 		return error_set_sys(err, errno, "cannot set up a pipe");
-	if (plan->header->uid && fchown(ends[kept], plan->header->uid, plan->header->gid) < 0)
-		return error_set_sys(err, errno, "cannot give a pipe to user %u",
-				     plan->header->uid);
+	uint32_t uid = plan->header->uid_base + plan->header->uid;
+	uint32_t gid = plan->header->gid_base + plan->header->gid;
+	if (uid && fchown(ends[kept], uid, gid) < 0)
+		return error_set_sys(err, errno, "cannot give a pipe to user %u", uid);
 	return 0;
 }
 
@@ -129,12 +130,11 @@ static int await_execution(struct shim *shim, int channel, bool *ret_program, st
 /* A container's first process, or the one that makes a further one. */
 static pid_t make_child(struct sandbox *box, struct error *err)
 {
-	uint64_t namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+	uint64_t namespaces = CLONE_NEWNS | CLONE_NEWPID;
 	int cgroup_fd = box->plan->header->cgroup_fd;
 	if (plan_has(box->plan, PLAN_JOIN))
 		return spawn_child(0, cgroup_fd, false, join_run, box, err);
-	if (plan_has(box->plan, PLAN_NEW_NETNS))
-		namespaces |= CLONE_NEWNET;
+	namespaces |= userns_get_new(box->plan);
 	return spawn_child(namespaces, cgroup_fd, plan_has(box->plan, PLAN_INIT), sandbox_run, box,
 			   err);
 }

@@ -187,6 +187,45 @@ static void test_parse_refuses(void **state)
 	*header = good;
 	header->rootfs_fd = -1;
 	assert_parse(message.data, message.len, EINVAL, "launch plan: a descriptor is missing");
+	*header = good;
+	header->flags |= (uint32_t)PLAN_USERNS;
+	assert_parse(message.data, message.len, EINVAL, "launch plan: no user namespace");
+}
+
+static void test_userns(void **state)
+{
+	AUTO(strbuf_deinit) struct strbuf first = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf further = STRBUF_INIT;
+	struct launch_spec spec = make_spec();
+	struct error err = ERROR_INIT;
+	struct plan plan;
+	(void)state;
+	spec.uid_base = 5; /* means nothing without the flag */
+	assert_int_equal(plan_render(&spec, 40, 41, &first, &err), 0);
+	assert_int_equal(plan_parse(first.data, first.len, &plan, &err), 0);
+	assert_int_equal(plan.header->uid_base, 0);
+	assert_int_equal(plan.header->userns_fd, -1);
+	spec.userns = true;
+	spec.userns_fd = 0;
+	assert_refused(spec, EINVAL, "a descriptor of the launch plan is missing");
+	spec.userns_fd = 50;
+	spec.uid_base = 100000;
+	spec.gid_base = 200000;
+	strbuf_reset(&first);
+	assert_int_equal(plan_render(&spec, 40, 41, &first, &err), 0);
+	assert_int_equal(plan_parse(first.data, first.len, &plan, &err), 0);
+	assert_true(plan_has(&plan, PLAN_USERNS));
+	assert_int_equal(plan.header->userns_fd, 50);
+	assert_int_equal(plan.header->uid_base, 100000);
+	assert_int_equal(plan.header->gid_base, 200000);
+	/* A further process enters by the first one. */
+	spec.join = true;
+	spec.join_fd = 60;
+	spec.rootfs_fd = spec.userns_fd = -1;
+	assert_int_equal(plan_render(&spec, 40, 41, &further, &err), 0);
+	assert_int_equal(plan_parse(further.data, further.len, &plan, &err), 0);
+	assert_int_equal(plan.header->userns_fd, -1);
+	assert_int_equal(plan.header->uid_base, 100000);
 }
 
 /* One byte bent after the other: refused, or still all inside the message. */
@@ -212,11 +251,9 @@ static void test_parse_bent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_render_refuses),
-		cmocka_unit_test(test_render_without_memory),
-		cmocka_unit_test(test_parse_refuses),
-		cmocka_unit_test(test_parse_bent),
+		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_userns),
+		cmocka_unit_test(test_render_refuses), cmocka_unit_test(test_render_without_memory),
+		cmocka_unit_test(test_parse_refuses),  cmocka_unit_test(test_parse_bent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
