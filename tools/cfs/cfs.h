@@ -43,6 +43,8 @@ void text_append_str(struct text *t, const char *str);
 /* Append one word and a blank before it unless t is empty, quoted so that a
  * POSIX shell's splitting gives the word back; any byte but NUL. */
 void text_append_word(struct text *t, const char *word);
+/* Append all that is to be read: 0 or -errno. */
+int text_read(struct text *t, int fd);
 void text_free(struct text *t);
 
 /* ---- json.c ---- */
@@ -205,14 +207,35 @@ void session_start(const struct session *session);
 /* End the program unless stdin can be the terminal that is wanted. */
 void session_check_terminal(bool tty, bool with_stdin, int exit_code);
 
+/* ---- ids.c: a container with ids of its own ---- */
+
+/* What its ids from 0 on are on the host. */
+struct ids {
+	unsigned uid_base, gid_base;
+	unsigned size; /* 0: they are the host's */
+};
+
+/* Those of the container whose directory it is. */
+struct ids ids_read(int dir_fd);
+/* From a container's ids to the host's, and back; ids that it has not become 65534. */
+unsigned ids_to_host(unsigned id, unsigned base, const struct ids *ids);
+unsigned ids_from_host(unsigned id, unsigned base, const struct ids *ids);
+/* Make files as its root from now on, which nobody else can there. */
+void ids_take(const struct ids *ids);
+
 /* ---- tree.c: copies; what fails ends the program ---- */
 
-/* Copy what is called from in from_fd as to_fd's to. name: what it is in sentences.
- * keep_owner: else it becomes ours. */
+/* Whose the copies are to be. */
+struct owners {
+	bool keep;           /* else ours, or of the root of where they go to */
+	struct ids from, to; /* of the two sides */
+};
+
+/* Copy what is called from in from_fd as to_fd's to. name: what it is in sentences. */
 void tree_copy(int from_fd, const char *from, int to_fd, const char *to, const char *name,
-	       bool keep_owner);
+	       const struct owners *owners);
 /* All that is in from_fd, which is closed. */
-void tree_copy_members(int from_fd, int to_fd, const char *name, bool keep_owner);
+void tree_copy_members(int from_fd, int to_fd, const char *name, const struct owners *owners);
 
 /* ---- commands; each returns the exit code ---- */
 

@@ -23,6 +23,7 @@
 /* One of the two sides, its path taken apart. */
 struct side {
 	int root_fd;       /* of the container; -1: here */
+	struct ids ids;    /* its own */
 	const char *given; /* the word */
 	char path[PATH_MAX];
 	bool wants_directory; /* it ended in a slash */
@@ -52,7 +53,7 @@ static int open_in(const struct side *side, const char *path, int flags)
 	}
 }
 
-static int open_root(int mnt_fd, const char *name)
+static int open_root(int mnt_fd, const char *name, struct ids *ret_ids)
 {
 	int dir_fd = mount_open_container(mnt_fd, name, CFS_FAILED);
 	int fd = openat(dir_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -61,6 +62,8 @@ static int open_root(int mnt_fd, const char *name)
 		fd = openat(dir_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		fail_sys(CFS_FAILED, "cp: cannot open the root of container '%s'", name);
+	/* A first look at rootfs may have given it some. */
+	*ret_ids = ids_read(dir_fd);
 	close(dir_fd);
 	return fd;
 }
@@ -84,7 +87,7 @@ static void read_side(struct side *side, int mnt_fd, char *word)
 		path = "/";
 	if (colon) {
 		*colon = 0;
-		side->root_fd = open_root(mnt_fd, word);
+		side->root_fd = open_root(mnt_fd, word, &side->ids);
 		*colon = ':';
 	}
 	put_path(side->path, sizeof(side->path), path);
@@ -189,26 +192,27 @@ static int open_directory(int dir_fd, const char *name, const char *given)
 
 /* Into a directory that is there: under its name, or its members. */
 static void copy_into(const struct side *from, const struct source *source, int to_fd,
-		      bool keep_owner)
+		      const struct owners *owners)
 {
 	if (from->wants_members)
 		tree_copy_members(open_directory(source->dir_fd, source->name, from->given), to_fd,
-				  from->given, keep_owner);
+				  from->given, owners);
 	else
-		tree_copy(source->dir_fd, source->name, to_fd, source->name, from->given,
-			  keep_owner);
+		tree_copy(source->dir_fd, source->name, to_fd, source->name, from->given, owners);
 }
 
 /* As cp(1) does, but nothing is made in between: the parent must be there. */
 static void copy_to(const struct side *from, const struct source *source, struct side *to,
 		    bool keep_owner)
 {
+	const struct owners owners = { keep_owner, from->ids, to->ids };
 	char name[NAME_MAX + 1];
 	struct stat st;
 
+	ids_take(&to->ids);
 	int fd = open_in(to, to->path, O_RDONLY | O_DIRECTORY);
 	if (fd >= 0) {
-		copy_into(from, source, fd, keep_owner);
+		copy_into(from, source, fd, &owners);
 		return;
 	}
 	if (to->wants_directory && !source->is_directory)
@@ -226,7 +230,7 @@ static void copy_to(const struct side *from, const struct source *source, struct
 		fail_sys(CFS_FAILED, "cp: cannot open the directory of '%s'", to->given);
 	if (has_no_name(name))
 		fail(CFS_FAILED, "cp: '%s' is no name for a copy", to->given);
-	tree_copy(source->dir_fd, source->name, fd, name, from->given, keep_owner);
+	tree_copy(source->dir_fd, source->name, fd, name, from->given, &owners);
 }
 
 /* ---- tar streams --------------------------------------------------------- */
@@ -260,21 +264,17 @@ static char *make_word(const char *text)
 	return word;
 }
 
-static void write_stream(const struct source *source)
+static void pack(const char *name, int dir_fd)
 {
 	char *argv[] = { make_word("tar"),
 			 make_word("--create"),
 			 make_word("--file=-"),
 			 make_word("--numeric-owner"),
 			 make_word("--"),
-			 make_word(source->name),
+			 make_word(name),
 			 NULL };
-	/* Not by the path, which is another root's. */
-	int fd = openat(source->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (isatty(STDOUT_FILENO))
-		fail(CFS_FAILED, "cp: a tar stream is nothing for a terminal");
-	run_tar(argv, fd);
+	run_tar(argv, dir_fd);
 }
 
 static char unpacked[] = "/var/tmp/cfs-cp.XXXXXX";
@@ -286,9 +286,34 @@ static void remove_unpacked(void)
 	run_tar(argv, -1);
 }
 
+static void make_unpacked(void)
+{
+	if (!mkdtemp(unpacked))
+		fail_sys(CFS_FAILED, "cp: cannot create a directory in '/var/tmp'");
+	atexit(remove_unpacked);
+}
+
+/* Of a container with ids of its own it is a copy that is packed: tar knows only ids as they are. */
+static void write_stream(const struct side *from, const struct source *source)
+{
+	const struct owners owners = { true, from->ids, { .size = 0 } };
+	/* Not by the path, which is another root's. */
+	int fd = openat(source->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (isatty(STDOUT_FILENO))
+		fail(CFS_FAILED, "cp: a tar stream is nothing for a terminal");
+	if (from->ids.size > 0) {
+		make_unpacked();
+		fd = open_directory(AT_FDCWD, unpacked, unpacked);
+		copy_into(from, source, fd, &owners);
+	}
+	pack(source->name, fd);
+}
+
 /* An archive is unpacked where it can do no harm. Its owners are kept, as docker cp does. */
 static void read_stream(struct side *to)
 {
+	const struct owners owners = { true, { .size = 0 }, to->ids };
 	char *argv[] = { make_word("tar"),
 			 make_word("--extract"),
 			 make_word("--file=-"),
@@ -302,11 +327,10 @@ static void read_stream(struct side *to)
 
 	if (to_fd < 0)
 		fail_sys(CFS_FAILED, "cp: cannot open the directory '%s'", to->given);
-	if (!mkdtemp(unpacked))
-		fail_sys(CFS_FAILED, "cp: cannot create a directory in '/var/tmp'");
-	atexit(remove_unpacked);
+	make_unpacked();
 	run_tar(argv, -1);
-	tree_copy_members(open_directory(AT_FDCWD, unpacked, unpacked), to_fd, "-", true);
+	ids_take(&to->ids);
+	tree_copy_members(open_directory(AT_FDCWD, unpacked, unpacked), to_fd, "-", &owners);
 }
 
 /* ---- words --------------------------------------------------------------- */
@@ -331,7 +355,7 @@ static void copy(char *from_word, char *to_word, bool follow, bool keep_owner)
 	read_side(&from, mnt_fd, from_word);
 	struct source source = find_source(&from, follow);
 	if (to_stream)
-		write_stream(&source);
+		write_stream(&from, &source);
 	else
 		copy_to(&from, &source, &to, keep_owner);
 }

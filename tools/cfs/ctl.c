@@ -14,20 +14,6 @@
 
 #define ERROR_MARK "error: "
 
-static int read_all(int fd, struct text *reply)
-{
-	char buf[16384];
-	ssize_t n;
-
-	while ((n = read(fd, buf, sizeof(buf))) != 0) {
-		if (n > 0)
-			text_append(reply, buf, (size_t)n);
-		else if (errno != EINTR)
-			return -errno;
-	}
-	return 0;
-}
-
 /* Take the last line off when it is the sentence of an error. */
 static char *cut_sentence(struct text *reply)
 {
@@ -58,7 +44,7 @@ int ctl_do(int fd, const char *command, struct text *reply, char **ret_sentence)
 	int code = n < 0 ? errno : (size_t)n < line.len ? EIO : 0;
 	text_free(&line);
 
-	int r = read_all(fd, reply);
+	int r = text_read(reply, fd);
 	if (code)
 		*ret_sentence = cut_sentence(reply);
 	return code ? -code : r;
@@ -89,7 +75,7 @@ void fail_from_mount(int mnt_fd, int code, const char *what, int exit_code)
 	struct text sentence = { .data = NULL };
 	int fd = openat(mnt_fd, "error", O_RDONLY | O_CLOEXEC);
 
-	if (fd >= 0 && read_all(fd, &sentence) == 0) {
+	if (fd >= 0 && text_read(&sentence, fd) == 0) {
 		char *text = cut_sentence(&sentence);
 		if (text)
 			fail(exit_code, "%s", text);

@@ -1,8 +1,10 @@
 /* Growing text, and words quoted for the mount, which splits as a shell does. */
 #include "cfs.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void text_append(struct text *t, const char *bytes, size_t len)
 {
@@ -51,6 +53,20 @@ void text_append_word(struct text *t, const char *word)
 		word += run + 1;
 	}
 	text_append(t, "'", 1);
+}
+
+int text_read(struct text *t, int fd)
+{
+	char buf[16384];
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) != 0) {
+		if (n > 0)
+			text_append(t, buf, (size_t)n);
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
 }
 
 void text_free(struct text *t)

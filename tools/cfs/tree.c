@@ -22,7 +22,7 @@ struct step {
 	int from_fd, to_fd;
 	const char *from, *to;
 	const char *name;
-	bool keep_owner;
+	const struct owners *owners;
 };
 
 static __attribute__((noreturn)) void fail_step(const struct step *s, const char *what)
@@ -30,14 +30,30 @@ static __attribute__((noreturn)) void fail_step(const struct step *s, const char
 	fail_sys(CFS_FAILED, "cp: cannot %s '%s'", what, s->name);
 }
 
+static uid_t get_uid(const struct step *s, const struct stat *st)
+{
+	const struct owners *owners = s->owners;
+	uid_t uid = owners->keep ? ids_from_host(st->st_uid, owners->from.uid_base, &owners->from)
+				 : geteuid();
+
+	return ids_to_host(uid, owners->to.uid_base, &owners->to);
+}
+
+static gid_t get_gid(const struct step *s, const struct stat *st)
+{
+	const struct owners *owners = s->owners;
+	gid_t gid = owners->keep ? ids_from_host(st->st_gid, owners->from.gid_base, &owners->from)
+				 : getegid();
+
+	return ids_to_host(gid, owners->to.gid_base, &owners->to);
+}
+
 /* Owner first: changing it clears bits of the mode. */
 static void set_attributes(const struct step *s, int fd, const struct stat *st)
 {
 	struct timespec times[2] = { st->st_atim, st->st_mtim };
-	uid_t uid = s->keep_owner ? st->st_uid : geteuid();
-	gid_t gid = s->keep_owner ? st->st_gid : getegid();
 
-	if (fchown(fd, uid, gid) < 0)
+	if (fchown(fd, get_uid(s, st), get_gid(s, st)) < 0)
 		fail_step(s, "set the owner of");
 	if (fchmod(fd, st->st_mode & 07777) < 0)
 		fail_step(s, "set the mode of");
@@ -110,8 +126,8 @@ static void copy_link(const struct step *s, const struct stat *st)
 	make_room(s);
 	if (symlinkat(target, s->to_fd, s->to) < 0)
 		fail_step(s, "create");
-	if (s->keep_owner &&
-	    fchownat(s->to_fd, s->to, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (s->owners->keep &&
+	    fchownat(s->to_fd, s->to, get_uid(s, st), get_gid(s, st), AT_SYMLINK_NOFOLLOW) < 0)
 		fail_step(s, "set the owner of");
 	utimensat(s->to_fd, s->to, times, AT_SYMLINK_NOFOLLOW);
 }
@@ -126,8 +142,8 @@ static void copy_node(const struct step *s, const struct stat *st)
 	make_room(s);
 	if (mknodat(s->to_fd, s->to, st->st_mode, st->st_rdev) < 0)
 		fail_step(s, "create");
-	if (s->keep_owner &&
-	    fchownat(s->to_fd, s->to, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (s->owners->keep &&
+	    fchownat(s->to_fd, s->to, get_uid(s, st), get_gid(s, st), AT_SYMLINK_NOFOLLOW) < 0)
 		fail_step(s, "set the owner of");
 }
 
@@ -157,7 +173,7 @@ static void copy_members(const struct step *s, int from_fd, int to_fd)
 		text_append_str(&name, s->name);
 		text_append_str(&name, "/");
 		text_append_str(&name, entry->d_name);
-		tree_copy(from_fd, entry->d_name, to_fd, entry->d_name, name.data, s->keep_owner);
+		tree_copy(from_fd, entry->d_name, to_fd, entry->d_name, name.data, s->owners);
 		text_free(&name);
 	}
 	if (errno)
@@ -165,9 +181,9 @@ static void copy_members(const struct step *s, int from_fd, int to_fd)
 	closedir(dir);
 }
 
-void tree_copy_members(int from_fd, int to_fd, const char *name, bool keep_owner)
+void tree_copy_members(int from_fd, int to_fd, const char *name, const struct owners *owners)
 {
-	struct step s = { .name = name, .keep_owner = keep_owner };
+	struct step s = { .name = name, .owners = owners };
 
 	copy_members(&s, from_fd, to_fd);
 }
@@ -198,7 +214,7 @@ static void copy_directory(const struct step *s, const struct stat *st)
 }
 
 void tree_copy(int from_fd, const char *from, int to_fd, const char *to, const char *name,
-	       bool keep_owner)
+	       const struct owners *owners)
 {
 	struct step s = {
 		.from_fd = from_fd,
@@ -206,7 +222,7 @@ void tree_copy(int from_fd, const char *from, int to_fd, const char *to, const c
 		.from = from,
 		.to = to,
 		.name = name,
-		.keep_owner = keep_owner,
+		.owners = owners,
 	};
 	struct stat st;
 
