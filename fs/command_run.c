@@ -263,12 +263,12 @@ static int refuse_cidfile(TAKE_ARGS)
 			 "'%s' is not written from a control file; its reply is the id", value);
 }
 
-static int refuse_env_file(TAKE_ARGS)
+static int refuse_file(TAKE_ARGS)
 {
 	(void)target;
 	(void)spec;
 	return error_set(err, ENOTSUP,
-			 "'%s' is not read by a control file; write -e NAME=VALUE, or use cfs",
+			 "'%s' is not read by a control file; write out what is in it, or use cfs",
 			 value);
 }
 
@@ -304,12 +304,13 @@ static int refuse_env_file(TAKE_ARGS)
 	{ OPTION(0, "domainname", "DOMAIN"), .take = take_text, TOP("Domainname") }, \
 	{ OPTION(0, "entrypoint", "WORD"), .take = take_entrypoint, TOP("Entrypoint") }, \
 	{ OPTION('e', "env", "NAME=VALUE"), .take = take_env, TOP("Env") }, \
-	{ OPTION(0, "env-file", "FILE"), .take = refuse_env_file, .hidden = true }, \
+	{ OPTION(0, "env-file", "FILE"), .take = refuse_file, .hidden = true }, \
 	{ OPTION(0, "expose", "PORT[/PROTOCOL]"), .take = command_take_expose }, \
 	{ OPTION('h', "hostname", "HOST[.DOMAIN]"), .take = take_hostname, TOP("Hostname") }, \
 	{ OPTION(0, "init", NULL), .take = take_bool, HOST("Init") }, \
 	{ OPTION('i', "interactive", NULL), .take = take_bool, TOP("OpenStdin") }, \
 	{ OPTION('l', "label", "NAME[=VALUE]"), .take = take_label, TOP("Labels") }, \
+	{ OPTION(0, "label-file", "FILE"), .take = refuse_file, .hidden = true }, \
 	{ OPTION(0, "link", "CONTAINER:ALIAS"), .take = take_item, HOST("Links") }, \
 	{ OPTION(0, "log-driver", "DRIVER"), .take = take_log_driver, HOST("LogConfig") }, \
 	LOG_OPT, \
