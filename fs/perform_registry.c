@@ -71,9 +71,13 @@ int perform_fetch_image(const struct job *job, char ret_id[GRAPH_ID_SIZE], struc
 	ret_id[0] = '\0';
 	if (command->pull == PULL_NEVER)
 		return 0;
-	if (command->pull == PULL_MISSING)
-		image = graph_find_image(job->context->graph, command->image, NULL);
-	return image ? 0 : pull(job, NULL, ret_id, err);
+	if (command->pull == PULL_ALWAYS)
+		return pull(job, NULL, ret_id, err);
+	image = graph_find_image(job->context->graph, command->image, NULL);
+	if (image)
+		return 0;
+	return error_wrap(err, pull(job, NULL, ret_id, err),
+			  "no such image: %s, and it could not be pulled", command->image);
 }
 
 /* --- the others ----------------------------------------------------------------------------------- */

@@ -316,7 +316,8 @@ static void test_create(void **state)
 	check_fails(f, "run nope sh", ENOENT, "run: no such image: nope", "", "");
 	check(f, NULL, "run --pull missing a:1 sh", "create(-) start(new) ", ID("c") "\n");
 	check_fails(f, "create --pull missing nope sh", ECONNREFUSED,
-		    "create: 'nope' at registry localhost:1: cannot connect: Connection refused",
+		    "create: no such image: nope, and it could not be pulled: 'nope' at registry "
+		    "localhost:1: cannot connect: Connection refused",
 		    "", "");
 	check_fails(f, "run --pull always a:1 sh", ECONNREFUSED,
 		    "run: 'a:1' at registry localhost:1: cannot connect: Connection refused", "",

@@ -57,8 +57,9 @@ expect_nothing_left() {
 }
 
 @test "125, 126, 127: whose fault it was" {
-	apart cfs run --rm nosuch true
-	expect_apart 125 '' 'cfs: create: no such image: nosuch'
+	apart cfs run --rm localhost:1/no true
+	expect_apart 125 '' \
+		"cfs: create: no such image: localhost:1/no, and it could not be pulled: 'localhost:1/no' at registry localhost:1: cannot connect: Connection refused"
 	apart cfs run --rm -m 1 "$IMAGE" true
 	[ "$code" = 125 ]
 	apart cfs run -u nosuch "$IMAGE" true
@@ -240,7 +241,7 @@ expect_nothing_left() {
 	expect_equal "$(cfs logs web 2>&1)" $'one\ntwo'
 	apart cfs logs --tail 1 "$(field "$MNT/containers/web/status" Id | cut -c 1-5)"
 	expect_apart 0 '' two
-	apart cfs run -d nosuch true
+	apart cfs run -d --pull never nosuch true
 	expect_apart 125 '' 'cfs: create: no such image: nosuch'
 }
 

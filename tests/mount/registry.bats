@@ -121,3 +121,120 @@ get_id() {
 	expect_errno EINVAL write "$MNT/ctl" 'pull'
 	expect_errno EINVAL write "$MNT/ctl" 'pull a b'
 }
+
+# --- passwords and certificates -------------------------------------------------------
+
+@test "login: a password is tried, kept by itself, used, and forgotten; it is in no log" {
+	local name
+	htpasswd -Bbn me sesame >"$SANDBOX/work/htpasswd"
+	registry_start closed '' "auth: {htpasswd: {realm: r, path: $SANDBOX/work/htpasswd}}"
+	name=$(registry_name closed)
+	ctl "tag $IMAGE $name/a:1"
+	expect_errno EACCES write "$MNT/ctl" "push $name/a:1"
+	expect_match "$(cat "$MNT/error")" 'blob sha256:[0-9a-f]{12}: it wants a user name and password; use login$'
+	expect_refusal EACCES "pull: '$name/a:1' at registry $name: it wants a user name and password; use login" "pull $name/a:1"
+	expect_refusal EACCES "login: registry $name: wrong user name or password, or not allowed" "login -u me -p wrong $name"
+	[ ! -e "$ROOT/registry" ]
+	expect_equal "$(ctl "login -u me -p sesame $name")" 'Login Succeeded'
+	expect_equal "$(stat -c '%a' "$ROOT/registry" "$ROOT/registry/config.json" | tr '\n' ' ')" '700 600 '
+	expect_equal "$(jq -r ".auths[\"$name\"].auth" "$ROOT/registry/config.json" | base64 -d)" me:sesame
+	ctl "push $name/a:1" "pull $name/a:1" "rmi $name/a:1" "logout $name" >/dev/null
+	expect_refusal EACCES "pull: '$name/a:1' at registry $name: it wants a user name and password; use login" "pull $name/a:1"
+	echo sesame | cfs login -u me --password-stdin "$name"
+	cfs pull -q "$name/a:1" >/dev/null
+	ctl "rmi $name/a:1"
+	cfs logout "$name"
+	expect_refusal EINVAL 'login: no password given; usage: login -u USER -p PASSWORD [REGISTRY]' "login -u me $name"
+	expect_failure grep -r 'sesame\|c2VzYW1l' "$RUN/log" "$RUN/events" "$RUN/requests" "$RUN/handles" "$RUN/sessions"
+	rm -r "$ROOT/registry"
+}
+
+@test "TLS: a certificate of nobody's is refused, one with its root in certs.d is not" {
+	local name dir certs
+	dir=$(registry_dir tls)
+	mkdir -p "$dir"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test \
+		-addext subjectAltName=DNS:localhost -keyout "$dir/key" -out "$dir/cert" 2>/dev/null
+	registry_start tls 'tls: {certificate: DIR/cert, key: DIR/key}'
+	name=$(registry_name tls) certs=$ROOT/registry/certs.d/$(registry_name tls)
+	ctl "tag $IMAGE $name/a:1"
+	expect_errno EACCES write "$MNT/ctl" "push $name/a:1"
+	expect_match "$(cat "$MNT/error")" "^error: push: '$name/a:1' at registry $name: .*its certificate is not trusted"
+	mkdir -p "$certs"
+	cp "$dir/cert" "$certs/ca.crt"
+	ctl "push $name/a:1" >/dev/null
+	rm "$certs/ca.crt"
+	touch "$certs/insecure"
+	ctl "pull $name/a:1" "rmi $name/a:1" >/dev/null
+	rm -r "$ROOT/registry"
+}
+
+# --- while it runs -------------------------------------------------------------------------
+
+slow_start() {
+	rm -f "$SANDBOX/work/gate" "$SANDBOX/work/port"
+	python3 "$TOP/tests/mount/slow_registry.py" "$SANDBOX/work/oci" "$SANDBOX/work/gate" >"$SANDBOX/work/port" 3>&- 4>&- &
+	eventually test -s "$SANDBOX/work/port"
+	SLOW=localhost:$(cat "$SANDBOX/work/port")/a:1
+}
+
+@test "a pull shows how far it is; one that is interrupted leaves nothing" {
+	local pid id command status=0
+	slow_start
+	id=$(cat "$SANDBOX/work/id")
+	command="pull $SLOW"
+	python3 - "$MNT/ctl" "$command" <<-'END' &
+		import os, sys, threading, time
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		command = (sys.argv[2] + "\n").encode()
+		def look():
+		    while b": Downloading 1" not in os.pread(fd, 65536, len(command)):
+		        time.sleep(0.02)
+		    os._exit(7)
+		threading.Thread(target=look, daemon=True).start()
+		os.write(fd, command)
+	END
+	pid=$!
+	# It ends when it has seen that, and its write with it.
+	wait "$pid" || status=$?
+	expect_equal "$status" 7
+	[ ! -e "$MNT/images/${SLOW%/*}" ]
+	(echo "pull $SLOW" >"$MNT/ctl") 2>/dev/null &
+	pid=$!
+	touch "$SANDBOX/work/gate"
+	wait "$pid"
+	expect_equal "$(get_id "$SLOW")" "$id"
+	ctl "rmi $SLOW"
+	rm "$SANDBOX/work/gate"
+	# Ctrl-C.
+	expect_equal "$(timeout -s INT 1 "$TRY" write "$MNT/ctl" "pull $SLOW" || echo $?)" 124
+	[ ! -e "$MNT/images/${SLOW%/*}" ]
+}
+
+@test "an engine that dies in the middle of a pull: the next one does it" {
+	local pid
+	slow_start
+	(echo "pull $SLOW" >"$MNT/ctl") &
+	pid=$!
+	eventually compgen -G "$ROOT/images/tmp/*/new-*" >/dev/null
+	kill_engine
+	touch "$SANDBOX/work/gate"
+	wait "$pid"
+	expect_equal "$(get_id "$SLOW")" "$(cat "$SANDBOX/work/id")"
+	ctl "rmi $SLOW"
+	rm "$SANDBOX/work/gate"
+}
+
+@test "cfs: run fetches what is missing; pull's lines, as they change" {
+	local name lines
+	name=$(registry_name plain)/team/app:1
+	expect_equal "$(cfs run --rm "$name" 2>"$SANDBOX/work/err")" two
+	ctl "rmi $name"
+	expect_failure cfs run --rm --pull never "$name" 2>/dev/null
+	lines=$(cfs pull "$name")
+	expect_match "$lines" $'^1: Pulling from team/app\n'
+	expect_equal "$(tail -n 1 <<<"$lines")" "$name"
+	expect_equal "$(grep -c ': Pull complete$' <<<"$lines")" 2
+	ctl "rmi $name"
+	rm "$SANDBOX/work/err"
+}

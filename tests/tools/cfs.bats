@@ -75,7 +75,7 @@ run_apart() {
 	run_apart "$cfs" create --cidfile "$mnt/cid" demo:1
 	[ "$code" = 125 ]
 	[ ! -e "$mnt/cid" ]
-	[ "$(cat "$mnt/ctl")" = "create demo:1" ]
+	[ "$(cat "$mnt/ctl")" = "create --pull missing demo:1" ]
 }
 
 @test "a cid file that exists is refused before anything is made" {

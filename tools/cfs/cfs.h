@@ -111,6 +111,12 @@ int ctl_do(int fd, const char *command, struct text *reply, char **ret_sentence)
 /* Open, do, print the reply to stdout; a failure is printed and ends the
  * program with exit_code. */
 void ctl_run(int mnt_fd, const char *command, int exit_code);
+/* ---- progress.c ---- */
+
+/* As ctl_do(), and what the reply says meanwhile is shown on out, as lines or, on a terminal, redrawn; with_reply: then
+ * the reply itself too. */
+int ctl_do_shown(int fd, const char *command, FILE *out, bool with_reply, struct text *reply,
+		 char **ret_sentence);
 /* After a failed file operation: MNT/error, else the text of code. */
 __attribute__((noreturn)) void fail_from_mount(int mnt_fd, int code, const char *what,
 					       int exit_code);
@@ -253,6 +259,8 @@ int command_export(int argc, char **argv);
 int command_stats(int argc, char **argv);
 int command_logs(int argc, char **argv);
 int command_events(int argc, char **argv);
+int command_login(int argc, char **argv);
+int command_transfer(int argc, char **argv); /* pull, push */
 int command_import(int argc, char **argv);
 /* How a command is used, on stdout: ours, else the mount's line about it. */
 int command_help(const char *name);

@@ -26,6 +26,7 @@ static int command_help_word(int argc, char **argv);
 	"      --env-file FILE      lines K=V or K; # begins a comment\n"                          \
 	"      --cidfile FILE       write the id to a new file\n"                                  \
 	"      --name NAME          call it so (its 12 digits)\n"                                  \
+	"      --pull WHEN          never, missing or always fetch the image (missing)\n"          \
 	"      --rm                 remove it when it has ended\n"                                 \
 	"  -u, --user USER[:GROUP]  run as\n"                                                      \
 	"  -w, --workdir DIR        run in\n"                                                      \
@@ -90,6 +91,20 @@ static const struct command commands[] = {
 	{ "import", command_import,
 	  "usage: cfs import FILE|- NAME\n"
 	  "Make an image of a root file system's or an image's archive.\n" },
+	{ "pull", command_transfer,
+	  "usage: cfs pull [-q] [--platform OS/ARCH[/VARIANT]] NAME[:TAG|@DIGEST]\n"
+	  "Fetch an image from a registry.\n"
+	  "      --platform PLATFORM  not this machine's\n"
+	  "  -q, --quiet              print its id alone\n" },
+	{ "push", command_transfer,
+	  "usage: cfs push [-q] NAME[:TAG]\n"
+	  "Send an image to the registry that its name leads to.\n"
+	  "  -q, --quiet              print its manifest's digest alone\n" },
+	{ "login", command_login,
+	  "usage: cfs login [-u USER] [--password-stdin] [REGISTRY]\n"
+	  "Try a name and password at a registry, and keep them.\n"
+	  "      --password-stdin     the password is our input\n"
+	  "  -u, --username USER      asked for on a terminal unless given\n" },
 	{ "help", command_help_word, "usage: cfs help [COMMAND]\n" },
 };
 

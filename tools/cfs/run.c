@@ -71,11 +71,11 @@ static void create(int mnt_fd, const struct options *o, const char *more,
 	char *sentence = NULL;
 
 	int cid_fd = open_cidfile(o->cidfile);
-	text_append_str(&command, "create ");
+	text_append_str(&command, "create --pull missing ");
 	text_append_str(&command, more);
 	text_append_str(&command, o->words.data);
 	int fd = openat(mnt_fd, "ctl", O_RDWR | O_CLOEXEC);
-	int r = fd < 0 ? -errno : ctl_do(fd, command.data, &reply, &sentence);
+	int r = fd < 0 ? -errno : ctl_do_shown(fd, command.data, stderr, false, &reply, &sentence);
 	bool made = r == 0 && take_id(&reply, ret_id);
 	if (!made && cid_fd >= 0)
 		unlink(o->cidfile);

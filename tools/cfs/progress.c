@@ -1,0 +1,225 @@
+/* Commands that take their time, and say meanwhile how far they are: pull, push, and the run that fetches its
+ * image first.
+ *
+ * The reply so far lies where the whole one will: a thread reads it there again and again while the write
+ * waits. One line stands for one layer and changes; "DIGITS: Downloading N/TOTAL" counts. A terminal gets
+ * the lines redrawn, with a bar for a count; anything else gets a line when its words change.
+ */
+#include "cfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVERY_NS 100000000L
+#define SECOND_NS 1000000000L
+#define BAR 30
+
+struct watcher {
+	int fd;
+	off_t offset; /* of the reply */
+	FILE *out;
+	bool is_terminal;
+	struct text shown; /* what was shown last */
+	unsigned drawn;    /* lines of it on the terminal */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_done; /* guarded by lock */
+};
+
+/* --- lines ------------------------------------------------------------------------------ */
+
+/* " N/TOTAL" at a line's end: the length of the words before it. */
+static size_t find_count(const char *line, size_t len, unsigned long long *ret_done,
+			 unsigned long long *ret_total)
+{
+	size_t at = len;
+
+	while (at > 0 && strchr("0123456789/", line[at - 1]))
+		at--;
+	if (at == 0 || at == len || line[at - 1] != ' ' || !memchr(line + at, '/', len - at))
+		return len;
+	char *end;
+	*ret_done = strtoull(line + at, &end, 10);
+	*ret_total = *end == '/' ? strtoull(end + 1, NULL, 10) : 0;
+	return *ret_total ? at - 1 : len;
+}
+
+static size_t line_len(const char *line)
+{
+	return strcspn(line, "\n");
+}
+
+static const char *next_line(const char *line)
+{
+	line += line_len(line);
+	return *line ? line + 1 : line;
+}
+
+static void print_size(FILE *out, unsigned long long bytes)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+	double size = (double)bytes;
+	size_t unit = 0;
+
+	for (; size >= 1000 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		size /= 1000;
+	fprintf(out, "%.*f%s", unit ? 1 : 0, size, units[unit]);
+}
+
+static void draw_line(FILE *out, const char *line, size_t len, unsigned columns)
+{
+	unsigned long long done = 0, total = 0;
+	size_t words = find_count(line, len, &done, &total);
+
+	if (words == len || columns < 80) {
+		fprintf(out, "%.*s\033[K\n", (int)(len < columns ? len : columns), line);
+		return;
+	}
+	size_t filled = (size_t)((double)(done < total ? done : total) * BAR / (double)total);
+	fprintf(out, "%.*s [", (int)(words < 34 ? words : 34), line);
+	for (size_t i = 0; i < BAR; i++)
+		fputc(i < filled ? '=' : i == filled ? '>' : ' ', out);
+	fputs("] ", out);
+	print_size(out, done);
+	fputc('/', out);
+	print_size(out, total);
+	fputs("\033[K\n", out);
+}
+
+/* --- showing ----------------------------------------------------------------------------- */
+
+static void draw(struct watcher *watcher, const char *text, bool is_whole)
+{
+	unsigned rows = 24, columns = 80, drawn = 0;
+
+	if (!terminal_get_size(&rows, &columns) || rows < 2) {
+		rows = 24;
+		columns = 80;
+	}
+	if (watcher->drawn)
+		fprintf(watcher->out, "\033[%uA\r", watcher->drawn);
+	for (; *text && (is_whole || drawn + 1 < rows); text = next_line(text), drawn++)
+		draw_line(watcher->out, text, line_len(text), columns);
+	fputs("\033[J", watcher->out);
+	watcher->drawn = drawn;
+}
+
+/* Lines whose words are others than before. */
+static void print_changes(struct watcher *watcher, const char *text)
+{
+	const char *old = watcher->shown.data ? watcher->shown.data : "";
+
+	for (; *text; text = next_line(text), old = next_line(old)) {
+		unsigned long long done, total;
+		size_t words = find_count(text, line_len(text), &done, &total);
+		size_t old_words = find_count(old, line_len(old), &done, &total);
+
+		if (words != old_words || memcmp(text, old, words) != 0)
+			fprintf(watcher->out, "%.*s\n", (int)words, text);
+	}
+}
+
+static void show(struct watcher *watcher, const char *text, bool is_whole)
+{
+	if (watcher->is_terminal)
+		draw(watcher, text, is_whole);
+	else
+		print_changes(watcher, text);
+	watcher->shown.len = 0;
+	text_append_str(&watcher->shown, text);
+	fflush(watcher->out);
+}
+
+/* --- watching ------------------------------------------------------------------------------ */
+
+static void look(struct watcher *watcher)
+{
+	struct text now = { .data = NULL };
+	char buf[16384];
+	ssize_t n;
+
+	while ((n = pread(watcher->fd, buf, sizeof(buf), watcher->offset + (off_t)now.len)) > 0)
+		text_append(&now, buf, (size_t)n);
+	/* Half a line is the end of a text that was replaced while it was read. */
+	if (now.len > 0 && now.data[now.len - 1] == '\n' &&
+	    (!watcher->shown.data || strcmp(now.data, watcher->shown.data) != 0))
+		show(watcher, now.data, false);
+	text_free(&now);
+}
+
+static void *watch(void *arg)
+{
+	struct watcher *watcher = arg;
+	struct timespec until;
+
+	pthread_mutex_lock(&watcher->lock);
+	clock_gettime(CLOCK_REALTIME, &until);
+	while (!watcher->is_done) {
+		until.tv_nsec += EVERY_NS;
+		until.tv_sec += until.tv_nsec / SECOND_NS;
+		until.tv_nsec %= SECOND_NS;
+		if (pthread_cond_timedwait(&watcher->changed, &watcher->lock, &until) == 0)
+			continue;
+		pthread_mutex_unlock(&watcher->lock);
+		look(watcher);
+		clock_gettime(CLOCK_REALTIME, &until);
+		pthread_mutex_lock(&watcher->lock);
+	}
+	pthread_mutex_unlock(&watcher->lock);
+	return NULL;
+}
+
+int ctl_do_shown(int fd, const char *command, FILE *out, bool with_reply, struct text *reply,
+		 char **ret_sentence)
+{
+	struct watcher watcher = { .fd = fd,
+				   .offset = (off_t)strlen(command) + 1,
+				   .out = out,
+				   .is_terminal = isatty(fileno(out)),
+				   .lock = PTHREAD_MUTEX_INITIALIZER,
+				   .changed = PTHREAD_COND_INITIALIZER };
+	pthread_t thread;
+	/* Without a thread nothing is shown meanwhile. */
+	bool is_watched = pthread_create(&thread, NULL, watch, &watcher) == 0;
+	int r = ctl_do(fd, command, reply, ret_sentence);
+
+	pthread_mutex_lock(&watcher.lock);
+	watcher.is_done = true;
+	pthread_cond_signal(&watcher.changed);
+	pthread_mutex_unlock(&watcher.lock);
+	if (is_watched)
+		pthread_join(thread, NULL);
+	if (r == 0 && with_reply && reply->data)
+		show(&watcher, reply->data, true);
+	text_free(&watcher.shown);
+	return r;
+}
+
+int command_transfer(int argc, char **argv)
+{
+	struct text command = { .data = NULL };
+	struct text reply = { .data = NULL };
+	char *sentence;
+
+	for (int i = 0; i < argc; i++)
+		text_append_word(&command, argv[i]);
+	int mnt_fd = mount_open(CFS_FAILED);
+	int fd = openat(mnt_fd, "ctl", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fail_sys(CFS_FAILED, "cannot open 'ctl'");
+	int r = ctl_do_shown(fd, command.data, stdout, true, &reply, &sentence);
+	if (sentence)
+		fail(CFS_FAILED, "%s", sentence);
+	if (r < 0) {
+		errno = -r;
+		fail_sys(CFS_FAILED, "%s", argv[0]);
+	}
+	text_free(&command);
+	text_free(&reply);
+	return 0;
+}
