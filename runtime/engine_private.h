@@ -459,7 +459,7 @@ void start_net_deinit(struct start_net *net);
 bool network_release(struct container *c);
 /* It has come, or has another name: if it is on the bridge, the hosts files of all say so. */
 void network_tell_neighbours(struct container *c);
-void network_follow_name(struct container *c); /* and sentences about its ports */
+void network_follow_name(struct container *c);     /* and sentences about its ports */
 void network_names_refresh(struct engine *engine); /* somebody has come or gone */
 /* The record in force goes into the view, or out of it; c->lock held. */
 void network_show_locked(struct container *c, struct container_view *view, bool live);
