@@ -253,8 +253,12 @@ static bool answer(struct fake_registry *fake, int fd, const struct fake_request
 
 	if (!check_password(stage, fd, request, &go_on))
 		return go_on;
-	if (strstr(request->line, "/uploads/") || strstr(request->line, " /up/"))
-		return answer_upload(stage, fd, request);
+	if (strstr(request->line, "/uploads/") || strstr(request->line, " /up/")) {
+		pthread_mutex_lock(&fake->lock);
+		go_on = answer_upload(stage, fd, request);
+		pthread_mutex_unlock(&fake->lock);
+		return go_on;
+	}
 	if (strncmp(request->line, "PUT /v2/team/app/manifests/", 27) == 0)
 		return fake_reply(fd, "201 Created", "", "", 0);
 	if (strcmp(request->line, "GET /v2/team/app/manifests/1") == 0)
