@@ -77,6 +77,7 @@ struct command {
 	enum pull_policy pull;                   /* create, run: never unless said */
 	bool force, volumes;                     /* options of rm, rmi, tag, prune */
 	bool dry_run;                            /* prune -n */
+	bool digests;                            /* images --digests */
 	bool all, quiet, latest, no_trunc, size; /* options of ps, images, history */
 	int64_t limit;                           /* ps -n; -1: none */
 	char **filters;                          /* ps --filter K=V, NULL-terminated, or NULL */

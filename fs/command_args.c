@@ -118,7 +118,14 @@ static int take_filter(TAKE_ARGS)
 #define SIGNAL { OPTION('s', "signal", "SIGNAL"), .take = take_signal }
 
 static const struct option_spec history_specs[] = { NO_TRUNC, QUIET };
-static const struct option_spec images_specs[] = { ALL, NO_TRUNC, QUIET };
+static const struct option_spec images_specs[] = {
+	ALL,
+	{ OPTION(0, "digests", NULL), .take = command_take_flag, AT(digests) },
+	{ OPTION('f', "filter", "KEY=VALUE"), .take = take_filter, AT(filters) },
+	{ OPTION(0, "format", "FORMAT"), .take = command_take_string, AT(format) },
+	NO_TRUNC,
+	QUIET,
+};
 static const struct option_spec import_specs[] = {
 	{ OPTION('m', "message", "TEXT"), .take = command_take_string, AT(message) },
 };

@@ -10,6 +10,7 @@
  *                         their text; inspect gives an array, as Docker does
  *   pull, push            lines as Docker's; with -q the id, the digest
  *   login                 "Login Succeeded"
+ *   rmi                   "Untagged: NAME" and "Deleted: sha256:ID" lines
  *   all others            nothing for one name; for several the names done, one a
  *                         line
  *

@@ -71,15 +71,55 @@ static int resolve_all(const struct job *job, struct doomed *doomed, size_t begu
 	return 0;
 }
 
-static int remove_one(const struct job *job, const struct doomed *doomed, struct error *err)
+static void tell_untagged(const struct job *job, const char *name)
+{
+	strbuf_appendf(job->reply, "Untagged: %s\n", name);
+}
+
+static void tell_deleted(const struct job *job, const char *id)
+{
+	strbuf_appendf(job->reply, "Deleted: sha256:%s\n", id);
+}
+
+/* With all its tags, as they were before. */
+static int remove_image(const struct job *job, const char *id, struct error *err)
 {
 	struct graph *graph = job->context->graph;
+	AUTO(graph_snapshot_unref) struct graph_snapshot *before = graph_get_snapshot(graph);
+	int r = graph_remove_image(graph, id, job->command->force, err);
+
+	for (size_t i = 0; r == 0 && i < before->tag_count; i++)
+		if (strcmp(before->tags[i].image->id, id) == 0)
+			tell_untagged(job, before->tags[i].name);
+	if (r == 0)
+		tell_deleted(job, id);
+	return r;
+}
+
+static int remove_one(const struct job *job, const struct doomed *doomed, struct error *err)
+{
+	bool deleted = false;
+	int r;
 
 	if (doomed->id[0] == '\0')
 		return 0;
-	if (doomed->tag[0])
-		return graph_untag(graph, doomed->tag, NULL, err);
-	return graph_remove_image(graph, doomed->id, job->command->force, err);
+	if (!doomed->tag[0])
+		return remove_image(job, doomed->id, err);
+	r = graph_untag(job->context->graph, doomed->tag, &deleted, err);
+	if (r == 0)
+		tell_untagged(job, doomed->tag);
+	if (r == 0 && deleted)
+		tell_deleted(job, doomed->id);
+	return r;
+}
+
+/* Of what an engine removed that died before it could say so only the name is known. */
+static void tell_gone(const struct job *job, const char *word)
+{
+	char name[GRAPH_NAME_SIZE];
+
+	if (graph_parse_name(word, name, NULL) == 0)
+		tell_untagged(job, name);
 }
 
 int perform_rmi(const struct job *job, struct error *err)
@@ -93,12 +133,12 @@ int perform_rmi(const struct job *job, struct error *err)
 		return error_set_sys(err, ENOMEM, "cannot look up the names");
 	ret = resolve_all(job, doomed, begun, err);
 	for (size_t i = 0; i < begun && ret == 0; i++)
-		perform_append_name(job, command->targets[i]);
+		tell_gone(job, command->targets[i]);
 	for (size_t i = begun; ret == 0 && i < command->target_count; i++) {
 		ticket_note(job->context->ticket, "%zu", i);
 		ret = remove_one(job, &doomed[i], err);
-		if (ret == 0)
-			perform_append_name(job, command->targets[i]);
+		if (ret == 0 && doomed[i].id[0] == '\0')
+			tell_gone(job, command->targets[i]);
 	}
 	return ret;
 }

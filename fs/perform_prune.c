@@ -23,10 +23,12 @@ struct prune {
 	struct container_list list;
 	bool *goes; /* beside list.views */
 	int64_t freed_bytes;
+	bool *gone; /* images that have gone, beside the snapshot's */
 };
 
 static void prune_deinit(struct prune *prune)
 {
+	free(prune->gone);
 	container_list_deinit(&prune->list);
 	free(prune->goes);
 }
@@ -175,10 +177,38 @@ static const char *find_tag(const struct graph_snapshot *snapshot, const struct 
 	return NULL;
 }
 
-static int remove_image(struct prune *prune, const struct graph_snapshot *snapshot,
-			const struct image *image, struct error *err)
+static bool has_layer(const struct image *image, const char *diff_id)
 {
+	for (size_t i = 0; i < image->layer_count; i++)
+		if (strcmp(image->diff_ids[i], diff_id) == 0)
+			return true;
+	return false;
+}
+
+/* Bytes of the layers that no image has that is left. */
+static int64_t count_freed(const struct prune *prune, const struct graph_snapshot *snapshot,
+			   const struct image *image)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < image->layer_count; i++) {
+		bool is_shared = false;
+
+		for (size_t k = 0; !is_shared && k < snapshot->image_count; k++)
+			is_shared = !prune->gone[k] && snapshot->images[k] != image &&
+				    has_layer(snapshot->images[k], image->diff_ids[i]);
+		if (!is_shared)
+			bytes += image->layer_sizes[i];
+	}
+	return bytes;
+}
+
+static int remove_image(struct prune *prune, const struct graph_snapshot *snapshot, size_t index,
+			struct error *err)
+{
+	const struct image *image = snapshot->images[index];
 	const struct job *job = prune->job;
+	int64_t bytes;
 	json_t *config = json_get_object(image->config, "config");
 	const char *tag = find_tag(snapshot, image);
 	int r = 0;
@@ -194,10 +224,12 @@ static int remove_image(struct prune *prune, const struct graph_snapshot *snapsh
 	}
 	if (r < 0)
 		return error_wrap(err, r, "image '%.12s'", image->id);
-	prune->freed_bytes += image->size_bytes;
+	bytes = count_freed(prune, snapshot, image);
+	prune->gone[index] = true;
+	prune->freed_bytes += bytes;
 	strbuf_appendf(job->reply, "image\t%.12s\t", image->id);
 	render_append_text(job->reply, tag ? tag : "<none>");
-	strbuf_appendf(job->reply, "\t%" PRId64 "\n", image->size_bytes);
+	strbuf_appendf(job->reply, "\t%" PRId64 "\n", bytes);
 	return 0;
 }
 
@@ -207,8 +239,11 @@ static int prune_images(struct prune *prune, struct error *err)
 	struct graph_snapshot *snapshot = graph_get_snapshot(prune->job->context->graph);
 	int r = 0;
 
+	prune->gone = calloc(snapshot->image_count + 1, sizeof(*prune->gone));
+	if (!prune->gone)
+		return error_set_sys(err, ENOMEM, "cannot list the images");
 	for (size_t i = 0; r == 0 && i < snapshot->image_count; i++)
-		r = remove_image(prune, snapshot, snapshot->images[i], err);
+		r = remove_image(prune, snapshot, i, err);
 	return r;
 }
 

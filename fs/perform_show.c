@@ -3,6 +3,7 @@
 #include "fs/perform_private.h"
 
 #include "base/clock.h"
+#include "fs/image_filter.h"
 #include "fs/render.h"
 #include "fs/template.h"
 
@@ -53,16 +54,19 @@ int perform_images(const struct job *job, struct error *err)
 	const struct command *command = job->command;
 	AUTO(graph_snapshot_unref)
 	struct graph_snapshot *snapshot = graph_get_snapshot(job->context->graph);
+	struct image_filter filter = { .filters = NULL };
 	struct render_images_options options = {
 		.all = command->all,
 		.quiet = command->quiet,
 		.no_trunc = command->no_trunc,
+		.digests = command->digests,
 		.pattern = command->image,
+		.filter = &filter,
+		.format = command->format,
 	};
+	int r = image_filter_read(job->context->graph, command->filters, &filter, err);
 
-	(void)err;
-	render_images(snapshot, &options, clock_now_ns(), job->reply);
-	return 0;
+	return r < 0 ? r : render_images(snapshot, &options, clock_now_ns(), job->reply, err);
 }
 
 int perform_history(const struct job *job, struct error *err)

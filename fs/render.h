@@ -81,13 +81,18 @@ struct render_stats_row {
 void render_stats(const struct render_stats_row *rows, size_t count, bool no_trunc,
 		  struct strbuf *out);
 
+struct image_filter;
 struct render_images_options {
-	bool all, quiet, no_trunc;
-	const char *pattern; /* glob over repository[:tag], or NULL */
+	bool all, quiet, no_trunc, digests;
+	const char *pattern;               /* glob over repository[:tag], or NULL */
+	const struct image_filter *filter; /* or NULL */
+	/* "{{.Repository}}:{{.Tag}}" with Docker's column names (see render_ps()), or NULL */
+	const char *format;
 };
-/* REPOSITORY TAG "IMAGE ID" CREATED SIZE; newest first, then by tag. */
-void render_images(const struct graph_snapshot *snapshot,
-		   const struct render_images_options *options, int64_t now_ns, struct strbuf *out);
+/* REPOSITORY TAG "IMAGE ID" CREATED SIZE; newest first, then by tag. -EINVAL on a bad format; -ENOMEM. */
+int render_images(const struct graph_snapshot *snapshot,
+		  const struct render_images_options *options, int64_t now_ns, struct strbuf *out,
+		  struct error *err);
 
 void render_info(const struct render_info *info, struct strbuf *out);
 void render_version(struct strbuf *out);

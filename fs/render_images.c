@@ -6,8 +6,9 @@
 #include "fs/render_private.h"
 
 #include "base/clock.h"
+#include "fs/image_filter.h"
+#include "fs/template.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,30 +54,9 @@ static int compare_ids(const void *a, const void *b)
 	return strcmp(left->image->id, right->image->id);
 }
 
-static size_t get_repository_len(const char *name)
-{
-	const char *colon = strrchr(name, ':');
-
-	return colon ? (size_t)(colon - name) : strlen(name);
-}
-
-/* A pattern is for the repository, or for all of the name; a slash is matched by a slash only. */
-static bool matches(const char *name, const char *pattern)
-{
-	char repository[GRAPH_NAME_SIZE];
-	size_t len = get_repository_len(name);
-
-	if (!pattern || fnmatch(pattern, name, FNM_PATHNAME) == 0)
-		return true;
-	if (len >= sizeof(repository))
-		return false;
-	memcpy(repository, name, len);
-	repository[len] = '\0';
-	return fnmatch(pattern, repository, FNM_PATHNAME) == 0;
-}
-
 /* Images of the snapshot without a tag, into rows. */
-static size_t add_untagged(const struct graph_snapshot *snapshot, struct image_row *rows,
+static size_t add_untagged(const struct graph_snapshot *snapshot,
+			   const struct render_images_options *options, struct image_row *rows,
 			   const struct image **tagged)
 {
 	size_t count = 0;
@@ -88,15 +68,16 @@ static size_t add_untagged(const struct graph_snapshot *snapshot, struct image_r
 		const struct image *image = snapshot->images[i];
 
 		if (!bsearch(&image, tagged, snapshot->tag_count, sizeof(const struct image *),
-			     compare_pointers))
+			     compare_pointers) &&
+		    image_filter_match(options->filter, options->pattern, image, NULL))
 			rows[count++] = (struct image_row){ .image = image, .name = NULL };
 	}
 	return count;
 }
 
 /* All rows, not sorted: a heap array, NULL when memory ran out. */
-static struct image_row *make_rows(const struct graph_snapshot *snapshot, const char *pattern,
-				   size_t *ret_count)
+static struct image_row *make_rows(const struct graph_snapshot *snapshot,
+				   const struct render_images_options *options, size_t *ret_count)
 {
 	size_t most = snapshot->tag_count + snapshot->image_count;
 	auto_free struct image_row *rows = calloc(most + 1, sizeof(*rows));
@@ -109,21 +90,19 @@ static struct image_row *make_rows(const struct graph_snapshot *snapshot, const 
 	for (size_t i = 0; i < snapshot->tag_count; i++) {
 		const struct tag *tag = &snapshot->tags[i];
 
-		if (matches(tag->name, pattern))
+		if (image_filter_match(options->filter, options->pattern, tag->image, tag->name))
 			rows[count++] =
 				(struct image_row){ .image = tag->image, .name = tag->name };
 	}
-	/* What has no name matches no pattern. */
-	if (!pattern)
-		count += add_untagged(snapshot, rows + count, tagged);
+	count += add_untagged(snapshot, options, rows + count, tagged);
 	*ret_count = count;
 	return steal_ptr(&rows);
 }
 
-static void append_image_row(struct strbuf *out, const struct image_row *row, bool no_trunc,
-			     int64_t now_ns)
+static void append_image_row(struct strbuf *out, const struct image_row *row,
+			     const struct render_images_options *options, int64_t now_ns)
 {
-	size_t len = row->name ? get_repository_len(row->name) : 0;
+	size_t len = row->name ? image_filter_get_repository_len(row->name) : 0;
 
 	if (row->name) {
 		strbuf_append_escaped(out, row->name, len);
@@ -133,7 +112,9 @@ static void append_image_row(struct strbuf *out, const struct image_row *row, bo
 		strbuf_append_str(out, NONE "\t" NONE);
 	}
 	strbuf_append_char(out, '\t');
-	render_append_id(out, row->image->id, "sha256:", no_trunc);
+	if (options->digests)
+		strbuf_appendf(out, "sha256:%s\t", image_get_manifest_digest(row->image));
+	render_append_id(out, row->image->id, "sha256:", options->no_trunc);
 	strbuf_append_char(out, '\t');
 	render_append_ago(out, row->image->created_ns, now_ns);
 	strbuf_append_char(out, '\t');
@@ -153,26 +134,135 @@ static void append_ids(struct strbuf *out, struct image_row *rows, size_t count,
 	}
 }
 
-void render_images(const struct graph_snapshot *snapshot,
-		   const struct render_images_options *options, int64_t now_ns, struct strbuf *out)
+/* --- the table in a format of the user's ---------------------------------------------- */
+
+#define TABLE "table "
+
+/* docker's names of the columns, with their headings. What is not counted here is N/A there too. */
+static json_t *make_headings(void)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Containers",
+			 "CONTAINERS", "CreatedAt", "CREATED AT", "CreatedSince", "CREATED",
+			 "Digest", "DIGEST", "ID", "IMAGE ID", "Repository", "REPOSITORY",
+			 "SharedSize", "SHARED SIZE", "Size", "SIZE", "Tag", "TAG", "UniqueSize",
+			 "UNIQUE SIZE", "VirtualSize", "SIZE");
+}
+
+static json_t *make_text(struct strbuf *text)
+{
+	json_t *value = text->oom ? NULL : render_make_string(strbuf_get_str(text));
+
+	strbuf_reset(text);
+	return value;
+}
+
+static json_t *make_columns(const struct image_row *row, bool no_trunc, int64_t now_ns)
+{
+	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+	auto_json json_t *object = make_headings();
+	size_t len = row->name ? image_filter_get_repository_len(row->name) : 0;
+	bool ok = object != NULL;
+
+	render_put(object, "Containers", json_string("N/A"), &ok);
+	render_put(object, "SharedSize", json_string("N/A"), &ok);
+	render_put(object, "UniqueSize", json_string("N/A"), &ok);
+	render_put(object, "CreatedAt", render_make_time(row->image->created_ns), &ok);
+	render_append_ago(&text, row->image->created_ns, now_ns);
+	render_put(object, "CreatedSince", make_text(&text), &ok);
+	strbuf_appendf(&text, "sha256:%s", image_get_manifest_digest(row->image));
+	render_put(object, "Digest", make_text(&text), &ok);
+	render_append_id(&text, row->image->id, "sha256:", no_trunc);
+	render_put(object, "ID", make_text(&text), &ok);
+	strbuf_append(&text, row->name ? row->name : NONE, row->name ? len : strlen(NONE));
+	render_put(object, "Repository", make_text(&text), &ok);
+	strbuf_append_str(&text, row->name && row->name[len] ? row->name + len + 1 : NONE);
+	render_put(object, "Tag", make_text(&text), &ok);
+	render_append_size(&text, row->image->size_bytes);
+	render_put(object, "Size", make_text(&text), &ok);
+	render_append_size(&text, row->image->size_bytes);
+	render_put(object, "VirtualSize", make_text(&text), &ok);
+	return ok ? steal_ptr(&object) : NULL;
+}
+
+/* The user's \t and \n read. */
+static void read_escapes(const char *format, struct strbuf *out)
+{
+	for (; *format; format++) {
+		bool is_escape = format[0] == '\\' && (format[1] == 't' || format[1] == 'n');
+
+		if (is_escape)
+			format++;
+		strbuf_append_char(out, !is_escape ? *format : *format == 't' ? '\t' : '\n');
+	}
+}
+
+static int append_columns(struct strbuf *out, const char *format, const json_t *columns,
+			  struct error *err)
+{
+	int r;
+
+	if (!columns)
+		return error_set_sys(err, ENOMEM, "cannot list the images");
+	if (strcmp(format, "json") == 0)
+		r = json_render(columns, 0, out, err);
+	else
+		r = template_render(format, columns, out, err);
+	strbuf_append_char(out, '\n');
+	return r;
+}
+
+static int render_in_format(const struct image_row *rows, size_t count,
+			    const struct render_images_options *options, int64_t now_ns,
+			    struct strbuf *out, struct error *err)
+{
+	AUTO(strbuf_deinit) struct strbuf format = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf lines = STRBUF_INIT;
+	bool is_table = strncmp(options->format, TABLE, strlen(TABLE)) == 0;
+	auto_json json_t *headings = make_headings();
+	int r;
+
+	read_escapes(options->format + (is_table ? strlen(TABLE) : 0), &format);
+	r = strbuf_check(&format, err);
+	/* Also finds what is wrong with a format when there is no image. */
+	if (r == 0)
+		r = append_columns(&lines, strbuf_get_str(&format), headings, err);
+	if (!is_table)
+		strbuf_reset(&lines);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		auto_json json_t *columns = make_columns(&rows[i], options->no_trunc, now_ns);
+
+		r = append_columns(is_table ? &lines : out, strbuf_get_str(&format), columns, err);
+	}
+	if (r == 0)
+		render_append_table(out, &lines);
+	return r;
+}
+
+int render_images(const struct graph_snapshot *snapshot,
+		  const struct render_images_options *options, int64_t now_ns, struct strbuf *out,
+		  struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf lines = STRBUF_INIT;
 	size_t count = 0;
-	auto_free struct image_row *rows = make_rows(snapshot, options->pattern, &count);
+	auto_free struct image_row *rows = make_rows(snapshot, options, &count);
 
 	if (!rows) {
 		out->oom = true;
-		return;
+		return strbuf_check(out, err);
 	}
 	if (options->quiet) {
 		append_ids(out, rows, count, options->no_trunc);
-		return;
+		return strbuf_check(out, err);
 	}
 	qsort(rows, count, sizeof(*rows), compare_rows);
-	strbuf_append_str(&lines, "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\n");
+	if (options->format && *options->format)
+		return render_in_format(rows, count, options, now_ns, out, err);
+	strbuf_appendf(&lines, "REPOSITORY\tTAG\t%sIMAGE ID\tCREATED\tSIZE\n",
+		       options->digests ? "DIGEST\t" : "");
 	for (size_t i = 0; i < count; i++)
-		append_image_row(&lines, &rows[i], options->no_trunc, now_ns);
+		append_image_row(&lines, &rows[i], options, now_ns);
 	render_append_table(out, &lines);
+	return strbuf_check(out, err);
 }
 
 /* --- one image --------------------------------------------------------------------- */

@@ -210,6 +210,42 @@ static json_t *make_member(const struct image *image, const char *name)
 	return render_make_string(json_get_str(image->config, name, ""));
 }
 
+/* Are all steps and layers of `below` the first ones of the image, which has more? */
+static bool is_made_of(const struct image *image, const struct image *below)
+{
+	const json_t *history = json_get_array(image->config, "history");
+	const json_t *first = json_get_array(below->config, "history");
+	size_t count = json_array_size(first);
+
+	if (count == 0 || count >= json_array_size(history) ||
+	    below->layer_count > image->layer_count ||
+	    memcmp(below->diff_ids, image->diff_ids,
+		   below->layer_count * sizeof(*below->diff_ids)) != 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!json_equal(json_array_get(first, i), json_array_get(history, i)))
+			return false;
+	return true;
+}
+
+/* The image that it was made of, as far as it is here; "": none. */
+static json_t *make_parent(const struct image *image, const struct graph_snapshot *snapshot)
+{
+	const struct image *found = NULL;
+	size_t most = 0;
+
+	for (size_t i = 0; i < snapshot->image_count; i++) {
+		const struct image *below = snapshot->images[i];
+		size_t count = json_array_size(json_get_array(below->config, "history"));
+
+		if (count > most && is_made_of(image, below)) {
+			found = below;
+			most = count;
+		}
+	}
+	return found ? make_digest(found->id) : json_string("");
+}
+
 static json_t *make_image(const struct image *image, const struct graph_snapshot *snapshot)
 {
 	auto_json json_t *object = json_object();
@@ -219,6 +255,7 @@ static json_t *make_image(const struct image *image, const struct graph_snapshot
 	render_put(object, "Id", make_digest(image->id), &ok);
 	render_put(object, "RepoTags", make_tags(image, snapshot), &ok);
 	render_put(object, "RepoDigests", json_array(), &ok);
+	render_put(object, "Parent", make_parent(image, snapshot), &ok);
 	render_put(object, "Comment", render_make_string(get_comment(image)), &ok);
 	render_put(object, "Created", render_make_time(image->created_ns), &ok);
 	render_put(object, "Author", make_member(image, "author"), &ok);

@@ -41,6 +41,8 @@ struct image {
 };
 
 struct image *image_ref(struct image *image);
+/* The digest of its manifest, 64 digits: what registries know it by. Borrowed. */
+const char *image_get_manifest_digest(const struct image *image);
 void image_unref(struct image *image);
 DEFINE_AUTO(struct image *, image_unref);
 

@@ -20,6 +20,11 @@ struct image *image_ref(struct image *image)
 	return image;
 }
 
+const char *image_get_manifest_digest(const struct image *image)
+{
+	return stored_image_of(image)->manifest_digest;
+}
+
 void image_unref(struct image *image)
 {
 	if (!image || atomic_fetch_sub_explicit(&image->refs, 1, memory_order_acq_rel) != 1)

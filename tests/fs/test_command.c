@@ -146,6 +146,8 @@ static void test_names(void **state)
 	check("web", "commit --pause=false web:1", "commit name=web:1 pause=0");
 	check(NULL, "commit -p=false web", "commit target=web pause=0");
 	check(NULL, "rm -v=0 -f=true -- web", "rm target=web force=1");
+	check(NULL, "images --digests -f dangling=true --filter reference=a --format json x",
+	      "images image=x format=json filter=dangling=true filter=reference=a");
 	check(NULL, "rmi a:1 b", "rmi target=a:1 target=b");
 	check(NULL, "rmi --force a", "rmi target=a force=1");
 	check(NULL, "inspect a b", "inspect target=a target=b");

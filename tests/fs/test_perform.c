@@ -508,7 +508,7 @@ static void test_tag_and_rmi(void **state)
 	snprintf(line, sizeof(line), "rmi %.12s", image->id);
 	begin(f, false, "");
 	assert_int_equal(run(f, NULL, line), -EBUSY);
-	check(f, NULL, "rmi b c:2", "", "b\nc:2\n");
+	check(f, NULL, "rmi b c:2", "", "Untagged: b:latest\nUntagged: c:2\n");
 	assert_int_equal(run(f, NULL, line), 0);
 	assert_null(graph_find_image(f->graph, "a:1", NULL));
 }
@@ -522,9 +522,10 @@ static void test_rmi_resumed(void **state)
 	check(f, NULL, "tag a:1 c", "", "");
 	/* The first was done, of the second it is not known, the third is new. */
 	begin(f, true, "1");
-	check(f, NULL, "rmi gone b c", "", "gone\nb\nc\n");
+	check(f, NULL, "rmi gone b c", "",
+	      "Untagged: gone:latest\nUntagged: b:latest\nUntagged: c:latest\n");
 	begin(f, true, "0");
-	check(f, NULL, "rmi b", "", "");
+	check(f, NULL, "rmi b", "", "Untagged: b:latest\n");
 	begin(f, true, "0");
 	check_fails(f, "rmi a:1 b", ENOENT, "rmi: no such image: b", "", "");
 	begin(f, true, "");

@@ -57,7 +57,7 @@ static void check_images(const struct store *store, struct render_images_options
 {
 	AUTO(strbuf_deinit) struct strbuf out = STRBUF_INIT;
 
-	render_images(&store->snapshot, &options, NOW, &out);
+	render_images(&store->snapshot, &options, NOW, &out, NULL);
 	assert_string_equal(strbuf_get_str(&out), expected);
 }
 
@@ -74,7 +74,7 @@ static void test_images(void **state)
 		"localhost:5000/team/app   1.2       0123456789ab   About a minute ago   4.26MB\n"
 		"demo                      1         fedcba987654   3 days ago           999B\n"
 		"<none>                    <none>    cccc00001111   N/A                  0B\n");
-	render_images(&none, &options, NOW, &out);
+	render_images(&none, &options, NOW, &out, NULL);
 	assert_string_equal(strbuf_get_str(&out),
 			    "REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n");
 }
@@ -130,7 +130,7 @@ static void test_sizes(void **state)
 		char *last;
 
 		store->images[1].size_bytes = cases[i].bytes;
-		render_images(&store->snapshot, &options, NOW, &out);
+		render_images(&store->snapshot, &options, NOW, &out, NULL);
 		last = strrchr(out.data, ' ');
 		out.data[out.len - 1] = '\0';
 		assert_string_equal(last + 1, cases[i].text);
@@ -271,9 +271,9 @@ static int attempt(void *arg)
 	const struct store *store = arg;
 	struct render_images_options options = { .all = false };
 
-	render_images(&store->snapshot, &options, NOW, &out);
+	render_images(&store->snapshot, &options, NOW, &out, NULL);
 	options.quiet = true;
-	render_images(&store->snapshot, &options, NOW, &out);
+	render_images(&store->snapshot, &options, NOW, &out, NULL);
 	render_history(&store->images[0], false, false, NOW, &out);
 	render_history(&store->images[0], true, true, NOW, &out);
 	render_image_tags(&store->images[0], &store->snapshot, &out);
