@@ -57,6 +57,15 @@ void exportfile_read(fuse_req_t req, struct handle *handle, size_t size, uint64_
 /* Nobody reads any more: the work ends soon. Safe to repeat. */
 void exportfile_release(struct handle *handle);
 
+/* --- image.tar (fs/archivefile.c): an image's archive, of the store's blobs --- */
+/* Its parts, for a text that is there. */
+int archivefile_make(struct fs *fs, uint64_t node, struct node_text *text, struct error *err);
+int archivefile_open(struct handle *handle, struct error *err);
+void archivefile_restore(struct handle *handle);
+void archivefile_read(fuse_req_t req, struct handle *handle, size_t size, uint64_t offset);
+/* Safe to repeat. */
+void archivefile_release(struct handle *handle);
+
 /* --- texts that a worker makes (fs/reportfile.c) --- */
 /* What the handlers of these names do, for a FILE_REPORT whose text is not there yet. */
 void reportfile_look_up(fuse_req_t req, uint64_t parent, const char *name);

@@ -3,6 +3,7 @@
  */
 #include "fs/handle.h"
 
+#include "fs/files.h"
 #include "fs/slots.h"
 
 #include <stdlib.h>
@@ -30,6 +31,7 @@ void handle_unref(struct handle *handle)
 	if (handle->released)
 		slots_free(handle->fs->handles->slots, handle->slot);
 	container_unref(handle->container);
+	archivefile_release(handle);
 	node_text_unref(handle->text);
 	if (handle->log)
 		logview_close(handle->log);
@@ -114,6 +116,8 @@ static int restore_blob(struct handles *handles, struct handle *handle)
 		return 0;
 	handle->text = nodes_put_reply(handle->fs->nodes, handle->head->node, handle->reply.data,
 				       handle->reply.len, handle->head->reply_pad);
+	if (handle->text && handle->row->class == FILE_ARCHIVE)
+		archivefile_restore(handle);
 	return handle->text ? 0 : -ENOMEM;
 }
 

@@ -51,6 +51,7 @@ struct handle {
 	struct error import_error; /* why it failed */
 	pid_t import_tid;          /* the thread that created it */
 	struct export_job *export; /* fs/exportfile.h: the archive being made */
+	bool has_archive;          /* image.tar: the text's archive is open for it */
 	atomic_bool released;
 	bool watching;        /* counted in fs->logwatch */
 	pthread_mutex_t lock; /* guards text, import, and of head what reads and polls change */

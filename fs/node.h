@@ -70,6 +70,7 @@ enum node_kind {
 	NODE_I_LAYERS,
 	NODE_I_SIZE,
 	NODE_I_TAGS,
+	NODE_I_ARCHIVE,
 	NODE_I_ROOTFS,
 	NODE_VOLUMES,
 	NODE_VOLUME, /* volumes/NAME in a listing, and its inode number */

@@ -8,6 +8,7 @@
 #include "fs/files.h"
 #include "fs/names.h"
 #include "fs/tree.h"
+#include "graph/image_tar.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ void node_text_unref(struct node_text *text)
 	if (!text || atomic_fetch_sub(&text->refs, 1) != 1)
 		return;
 	free(text->text);
+	image_tar_free(text->archive);
 	if (text->log)
 		logview_close(text->log);
 	container_unref(text->container);
@@ -153,6 +155,8 @@ static int make_text(struct fs *fs, uint64_t node, const struct caller *caller,
 	atomic_init(&text->refs, 1);
 	r = row->class == FILE_LOG ? open_log(fs, node, text, err)
 				   : render(fs, row, node, caller, text, err);
+	if (r == 0 && row->class == FILE_ARCHIVE)
+		r = archivefile_make(fs, node, text, err);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&text);
@@ -333,6 +337,8 @@ int nodes_stat(struct fs *fs, uint64_t node, const struct caller *caller, struct
 		return r;
 	if (text && text->log)
 		stat_log(text, ret);
+	else if (text && row->class == FILE_ARCHIVE)
+		ret->st_size = text->archive ? (off_t)image_tar_get_size(text->archive) : 0;
 	else if (text)
 		ret->st_size = (off_t)(text->pad + text->len);
 	else if (tree_is_lazy(row))

@@ -20,6 +20,7 @@ struct node_text {
 	uint64_t
 		pad; /* FILE_CTL after a write: the text begins at this offset, newlines before it */
 	struct container *container; /* files of a container: keeps a removed one's log readable */
+	struct image_tar *archive;   /* FILE_ARCHIVE; the text is its tags */
 	struct logview *log;         /* FILE_LOG */
 	atomic_ullong log_start;     /* of it: this file's size is counted from there */
 };

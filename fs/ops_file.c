@@ -56,6 +56,8 @@ static int prepare(struct handle *handle, struct error *err)
 		stdinfile_open(handle);
 		return 0;
 	}
+	case FILE_ARCHIVE:
+		return archivefile_open(handle, err);
 	default:
 		return 0;
 	}
@@ -220,6 +222,9 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct 
 		break;
 	case FILE_LOG:
 		read_log(req, handle, size, offset);
+		break;
+	case FILE_ARCHIVE:
+		archivefile_read(req, handle, size, (uint64_t)offset);
 		break;
 	case FILE_EXPORT:
 		exportfile_read(req, handle, size, (uint64_t)offset, fi->flags & O_NONBLOCK);

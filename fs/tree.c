@@ -73,6 +73,7 @@ static const struct tree_row rows[] = {
 	{ NODE_I_LAYERS, NODE_IMAGE, "layers", READ_MODE, FILE_TEXT, text_render_layers },
 	{ NODE_I_SIZE, NODE_IMAGE, "size", READ_MODE, FILE_TEXT, text_render_size },
 	{ NODE_I_TAGS, NODE_IMAGE, "tags", READ_MODE, FILE_TEXT, text_render_tags },
+	{ NODE_I_ARCHIVE, NODE_IMAGE, "image.tar", READ_MODE, FILE_ARCHIVE, text_render_tags },
 	{ NODE_I_ROOTFS, NODE_IMAGE, "rootfs", LINK_MODE, FILE_LINK, NULL },
 
 	{ NODE_VOLUMES, NODE_ROOT, "volumes", DIR_MODE, FILE_DIR, NULL },

@@ -13,13 +13,14 @@ enum file_class {
 	FILE_NONE,
 	FILE_DIR,
 	FILE_LINK,
-	FILE_TEXT,   /* rendered at lookup, one snapshot */
-	FILE_REPORT, /* the same by a worker thread (fs/reportfile.c) */
-	FILE_EXPORT, /* a stream made while it is read, from front to back */
-	FILE_CTL,    /* commands in, reply out */
-	FILE_CONFIG, /* a text that can be written */
-	FILE_LOG,    /* growing regular file */
-	FILE_STREAM, /* follow, attach, wait, events: reads that wait */
+	FILE_TEXT,    /* rendered at lookup, one snapshot */
+	FILE_REPORT,  /* the same by a worker thread (fs/reportfile.c) */
+	FILE_EXPORT,  /* a stream made while it is read, from front to back */
+	FILE_ARCHIVE, /* an image's, from its blobs */
+	FILE_CTL,     /* commands in, reply out */
+	FILE_CONFIG,  /* a text that can be written */
+	FILE_LOG,     /* growing regular file */
+	FILE_STREAM,  /* follow, attach, wait, events: reads that wait */
 	FILE_STDIN,
 	FILE_IMPORT,
 	FILE_VOLUME /* fs/volfs.h; here only as a name */

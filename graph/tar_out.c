@@ -133,3 +133,45 @@ int tar_out_finish(struct tar_out *out, struct error *err)
 {
 	return check(out, archive_write_close(out->archive), err);
 }
+
+/* --- one header ---------------------------------------------------------------- */
+
+static la_ssize_t append(struct archive *archive, void *arg, const void *bytes, size_t len)
+{
+	(void)archive;
+	strbuf_append(arg, bytes, len);
+	return (la_ssize_t)len;
+}
+
+static int render(struct archive *archive, struct archive_entry *made, struct strbuf *ret,
+		  struct error *err)
+{
+	const char *text;
+
+	archive_write_set_format_pax_restricted(archive);
+	archive_write_set_bytes_per_block(archive, 0); /* nothing is held back */
+	if (archive_write_open(archive, ret, NULL, append, NULL) == ARCHIVE_OK &&
+	    archive_write_header(archive, made) == ARCHIVE_OK)
+		return strbuf_check(ret, err);
+	text = archive_error_string(archive);
+	return error_set(err, EIO, "cannot make an archive: %s", text ? text : "unknown error");
+}
+
+int tar_out_render_header(const struct tar_entry *entry, struct strbuf *ret, struct error *err)
+{
+	struct archive *archive = archive_write_new();
+	struct archive_entry *made = archive_entry_new();
+	int r;
+
+	if (!archive || !made) {
+		r = error_set_sys(err, ENOMEM, "cannot make an archive");
+	} else {
+		put_attributes(made, entry);
+		r = render(archive, made, ret, err);
+		archive_write_fail(archive); /* it has no content, and no end */
+	}
+	if (archive)
+		archive_write_free(archive);
+	archive_entry_free(made);
+	return r;
+}

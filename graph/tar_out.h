@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/strbuf.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -47,6 +48,9 @@ DEFINE_AUTO(struct tar_out *, tar_out_free);
  * them when the next entry begins becomes zeros. */
 int tar_out_add(struct tar_out *out, const struct tar_entry *entry, struct error *err);
 int tar_out_write(struct tar_out *out, const void *bytes, size_t len, struct error *err);
+/* The header alone, of an entry whose bytes somebody else puts behind it, up to a multiple of 512:
+ * appended to ret. Plain names; pax only where a size needs it. */
+int tar_out_render_header(const struct tar_entry *entry, struct strbuf *ret, struct error *err);
 /* The end of the archive. */
 int tar_out_finish(struct tar_out *out, struct error *err);
 
