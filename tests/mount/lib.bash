@@ -221,7 +221,7 @@ is_ours() {
 # (A subshell without the trap by which bats follows each command, which takes most of the time.)
 take_snapshot() (
 	trap - DEBUG
-	list_all | grep -vF "$(sha256sum "$MNT"/images/sha256/*/config | sed "s|^|$RUN/rootfs/|; s| .*||")"
+	list_all | grep -avF "$(sha256sum "$MNT"/images/sha256/*/config | sed "s|^|$RUN/rootfs/|; s| .*||")"
 )
 
 list_all() {

@@ -81,6 +81,14 @@ static const struct command commands[] = {
 	{ "export", command_export,
 	  "usage: cfs export [-o FILE] NAME\n"
 	  "Write a container's root file system as a tar stream.\n" },
+	{ "load", command_load,
+	  "usage: cfs load [-i FILE]\n"
+	  "Take the images of an archive, from a file or stdin, under the names in it.\n"
+	  "  -i, --input FILE         the archive\n" },
+	{ "save", command_save,
+	  "usage: cfs save [-o FILE] IMAGE...\n"
+	  "Write images as an archive that docker load, podman and skopeo read.\n"
+	  "  -o, --output FILE        not to stdout\n" },
 	{ "stats", command_stats,
 	  "usage: cfs stats [--no-stream] [NAME...]\n"
 	  "Show what containers use, on a terminal each second.\n" },
@@ -173,7 +181,8 @@ void command_print_usage(FILE *out)
 	fputs("usage: cfs COMMAND [ARGUMENT...]\n"
 	      "Containers of the containerfs mount that $CONTAINERFS names, else of the first one\n"
 	      "in the mount table.\n\n"
-	      "  attach cp create events exec export import logs run start stats help: 'cfs "
+	      "  attach cp create events exec export import load logs run save start stats help: "
+	      "'cfs "
 	      "COMMAND --help' says more.\n"
 	      "  Every other word is a command of the mount.\n",
 	      out);

@@ -171,8 +171,7 @@ int command_events(int argc, char **argv)
 
 /* ---- export ------------------------------------------------------------ */
 
-/* A tar stream to stdout, or to a new file that appears when it is whole. */
-static int write_archive(int fd, const char *command, const char *path)
+int files_write_archive(int fd, const char *command, const char *path, void (*check)(void))
 {
 	struct text spare = { .data = NULL };
 
@@ -195,13 +194,15 @@ static int write_archive(int fd, const char *command, const char *path)
 		errno = code;
 		fail_sys(CFS_FAILED, "%s: cannot read the archive", command);
 	}
+	if (check)
+		check();
 	if (path && rename(spare.data, path) < 0)
 		fail_sys(CFS_FAILED, "%s: cannot create '%s'", command, path);
 	text_free(&spare);
 	return 0;
 }
 
-static const char *take_output(int argc, char **argv)
+const char *files_take_output(int argc, char **argv)
 {
 	static const struct option names[] = {
 		{ "output", required_argument, NULL, 'o' },
@@ -215,20 +216,21 @@ static const char *take_output(int argc, char **argv)
 			exit(CFS_FAILED);
 		path = optarg;
 	}
-	if (argc - optind != 1)
-		fail(CFS_FAILED, "%s: one name is needed; see 'cfs %s --help'", argv[0], argv[0]);
 	return path;
 }
 
 int command_export(int argc, char **argv)
 {
-	const char *path = take_output(argc, argv);
+	const char *path = files_take_output(argc, argv);
+
+	if (argc - optind != 1)
+		fail(CFS_FAILED, "export: one name is needed; see 'cfs export --help'");
 	int dir_fd = mount_open_container(mount_open(CFS_FAILED), argv[optind], CFS_FAILED);
 	int fd = openat(dir_fd, "export.tar", O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		fail_sys(CFS_FAILED, "cannot open 'export.tar'");
-	return write_archive(fd, "export", path);
+	return files_write_archive(fd, "export", path, NULL);
 }
 
 /* ---- import ------------------------------------------------------------ */
