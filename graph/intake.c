@@ -4,6 +4,7 @@
  */
 #include "graph/batch_private.h"
 #include "graph/gzip_out.h"
+#include "graph/implied.h"
 #include "graph/pipe.h"
 #include "graph/sort.h"
 
@@ -67,6 +68,8 @@ static int take_layer(struct batch *batch, const char *name, const struct unpack
 	memcpy(layer->compression, result->compression, sizeof(layer->compression));
 	layer->size_bytes = result->size_bytes;
 	ret = batch_check_digest("the content of a layer", want_diff_id, layer->diff_id, err);
+	if (ret == 0)
+		ret = implied_note(batch->dir_fd, layer->diff_id, &result->implied, err);
 	if (ret < 0)
 		return ret;
 	return batch_take(batch, name, BATCH_LAYER, layer->diff_id, layer->size_bytes, err);
@@ -134,6 +137,7 @@ void intake_abort(struct intake *intake)
 	gzip_out_free(intake->packer); /* it writes to the blob */
 	digest_free(intake->content);
 	blob_deinit(&intake->blob);
+	strbuf_deinit(&intake->result.implied);
 	pipe_free(intake->pipe);
 	free(intake);
 }
@@ -342,7 +346,7 @@ static int unpack_file(struct batch *batch, int fd, const char *want_diff_id,
 {
 	auto_free struct file_source *file = malloc(sizeof(*file));
 	struct source source = { .read = read_file, .arg = file };
-	struct unpack_result result;
+	struct unpack_result result = { .implied = STRBUF_INIT };
 	char name[24];
 	int r;
 
@@ -357,6 +361,7 @@ static int unpack_file(struct batch *batch, int fd, const char *want_diff_id,
 		r = take_layer(batch, name, &result, want_diff_id, layer, err);
 	if (r < 0)
 		path_remove_tree(batch->dir_fd, name);
+	strbuf_deinit(&result.implied);
 	return r;
 }
 

@@ -9,6 +9,7 @@
 #include "graph/layer.h"
 
 #include "base/path.h"
+#include "graph/implied.h"
 #include "graph/layer_tree.h"
 
 #include <fcntl.h>
@@ -415,6 +416,18 @@ int layer_add_hard_link(struct layer *layer, const char *path, const char *targe
 {
 	int ret = add_hard_link(layer, path, target, err);
 	return error_wrap(err, ret, "entry '%s'", path);
+}
+
+int layer_append_implied(struct layer *layer, struct strbuf *out, struct error *err)
+{
+	auto_free const char **described = calloc(layer->dir_time_count + 1, sizeof(*described));
+
+	if (!described)
+		return error_set(err, ENOMEM, "out of memory for the directories");
+	for (size_t i = 0; i < layer->dir_time_count; i++)
+		described[i] = layer->dir_times[i].path;
+	implied_collect(&layer->tree.made, described, layer->dir_time_count, out);
+	return strbuf_check(out, err);
 }
 
 int layer_finish(struct layer *layer, int64_t *ret_size_bytes, struct error *err)

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/strbuf.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -69,6 +70,9 @@ int layer_finish_file(struct layer *layer, const struct layer_entry *entry, int 
  * the layer, a link at its end is not followed. */
 int layer_add_hard_link(struct layer *layer, const char *path, const char *target,
 			struct error *err);
+/* Directories that entries lie in and that no entry describes, after layer_finish(): paths, each with a
+ * NUL behind it, are appended; "/" is the root. What they look like the layers below say. */
+int layer_append_implied(struct layer *layer, struct strbuf *out, struct error *err);
 /* All entries are there: set the times of directories.
  * ret_size_bytes  bytes of regular files, hard links once */
 int layer_finish(struct layer *layer, int64_t *ret_size_bytes, struct error *err);

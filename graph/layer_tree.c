@@ -22,6 +22,7 @@ void tree_init(struct tree *tree, int root_fd)
 	tree->size_bytes = 0;
 	tree->parent_path[0] = '\0';
 	tree->parent_fd = -1;
+	tree->made = (struct strbuf)STRBUF_INIT;
 }
 
 /* What was resolved before may mean something else now. */
@@ -35,6 +36,7 @@ static void forget_parent(struct tree *tree)
 void tree_deinit(struct tree *tree)
 {
 	forget_parent(tree);
+	strbuf_deinit(&tree->made);
 }
 
 int tree_fail(struct error *err, int code, const char *what)
@@ -139,6 +141,7 @@ int tree_open_parent(struct tree *tree, const char *parent, struct error *err)
 	if (fd == -ENOENT) {
 		struct error reason = ERROR_INIT;
 		fd = path_make_dirs_in_root(tree->root_fd, parent, 0755, &reason);
+		strbuf_append(&tree->made, parent, strlen(parent) + 1);
 	}
 	if (fd < 0)
 		return tree_fail(err, -fd, "cannot use its parent directory");

@@ -6,6 +6,7 @@
 #define GRAPH_LAYER_TREE_H
 
 #include "base/error.h"
+#include "base/strbuf.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -21,6 +22,8 @@ struct tree {
 	/* The last parent opened: archives list a directory's entries in a row. */
 	char parent_path[PATH_MAX];
 	int parent_fd; /* -1: none */
+	/* Each that was missing, with a NUL behind it. */
+	struct strbuf made;
 };
 
 /* Opened with root_fd (a directory, borrowed). */

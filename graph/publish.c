@@ -7,6 +7,7 @@
  * wait for it.
  */
 #include "graph/batch_private.h"
+#include "graph/implied.h"
 
 #include "base/clock.h"
 #include "base/path.h"
@@ -63,6 +64,8 @@ int batch_add_image(struct batch *batch, const char *config_digest, const char *
 				     manifest.len, &image, err);
 	if (r == 0)
 		r = check_parts(batch, image, err);
+	if (r == 0)
+		r = implied_fill(batch, image, err);
 	if (r == 0)
 		r = take_image(batch, image, err);
 	if (r < 0)

@@ -463,6 +463,7 @@ static int unpack_in_c_locale(const struct source *source, const struct unpack_w
 	struct digest *digest AUTO(digest_free) = digest_new();
 	struct decoder *decoder AUTO(decoder_free) = calloc(1, sizeof(*decoder));
 	struct unpack_result result = { .diff_id = "" };
+	AUTO(strbuf_deinit) struct strbuf implied = STRBUF_INIT;
 	struct source from = { .read = read_from_first, .arg = decoder };
 
 	if (!layer || !digest || !decoder)
@@ -472,12 +473,16 @@ static int unpack_in_c_locale(const struct source *source, const struct unpack_w
 		r = unpack_decoded(decoder, layer, watch, decoder->is_plain ? NULL : digest, err);
 	if (r == 0)
 		r = layer_finish(layer, &result.size_bytes, err);
+	if (r == 0)
+		r = layer_append_implied(layer, &implied, err);
 	if (r == 0 && !decoder->is_plain)
 		r = digest_finish(digest, result.diff_id, err);
 	if (r < 0)
 		return r;
 	name_compression(decoder, result.compression, sizeof(result.compression));
 	*ret = result;
+	ret->implied = implied;
+	implied = (struct strbuf)STRBUF_INIT;
 	return 0;
 }
 

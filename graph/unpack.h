@@ -2,6 +2,7 @@
 #ifndef GRAPH_UNPACK_H
 #define GRAPH_UNPACK_H
 
+#include "base/strbuf.h"
 #include "graph/digest.h"
 #include "graph/source.h"
 
@@ -17,6 +18,8 @@ struct unpack_result {
 	char diff_id[DIGEST_SIZE];
 	char compression[16]; /* "", "gzip", "zstd", "xz", "bzip2", ... */
 	int64_t size_bytes;   /* regular files, hard links once */
+	/* Directories that the archive does not describe (graph/implied.h); the caller's to free. */
+	struct strbuf implied;
 };
 
 /* What becomes of an entry that somebody looked at. */

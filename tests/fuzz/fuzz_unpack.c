@@ -49,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else
 		must(!err.code && result.size_bytes >= 0 &&
 		     (!*result.compression || strlen(result.diff_id) == 64));
+	strbuf_deinit(&result.implied);
 	must(path_list_dir(parent, &list, NULL) == 0 && list.count == 1);
 	must(path_remove_tree(AT_FDCWD, dir) == 0);
 	return 0;

@@ -81,6 +81,10 @@ describe() {
 	getfattr -dhR -m 'user\|security.capability' . 2>/dev/null) | sha256sum
 }
 
+has_no_rubbish() {
+	[ -z "$(ls "$ROOT/images/tmp")" ]
+}
+
 list_store() {
 	(cd "$ROOT/images" && find blobs layers -maxdepth 2 | sort)
 }
@@ -117,7 +121,7 @@ list_store() {
 	expect_equal "$(head -n 4 <&"$events" | jq -r '.Action' | tr '\n' ' ')" 'load load load tag '
 	expect_equal "$(cat "$MNT/images/team/two:1/tags")" team/two:1
 	# Of umoci's there is a tag without a name: the images are there without one.
-	expect_equal "$(ctl "history -q $(cat id-one)" | wc -l)" 2
+	expect_equal "$(ctl "history -q $(cat id-one)" | wc -l)" 1
 	# A taken name moves.
 	skopeo copy -q oci:oci:one docker-archive:other.tar:team/two:1
 	expect_equal "$(ctl "load $PWD/other.tar")" "$(cat id-one)"
@@ -158,8 +162,14 @@ list_store() {
 	expect_equal "$(ctl "load $PWD/saved.tar")" "$id"
 	cmp "$tar" saved.tar
 	expect_equal "$(describe "$MNT/images/again:1/rootfs/")" "$(describe want/rootfs)"
+	# cfs does the same with words, and joins several images.
+	cfs save -o joined.tar again:1 "$IMAGE"
+	expect_equal "$(tar -tf joined.tar | sort -u | wc -l)" "$(tar -tf joined.tar | wc -l)"
 	ctl "rmi again:1 team/two:1" >/dev/null
-	podman rmi -aqf >/dev/null
+	expect_equal "$(cfs load <joined.tar | head -n 1)" "$id"
+	cfs save again:1 | cmp - saved.tar
+	ctl "rmi again:1 team/two:1" >/dev/null
+	podman rmi -af >/dev/null
 }
 
 @test "an open image.tar survives the image and the engine" {
@@ -211,14 +221,14 @@ for m in tarfile.open("single.tar"):
 	kill_engine
 	exec {fd}>&-
 	wait $! || :
-	eventually [ -z "$(ls "$ROOT/images/tmp")" ]
+	eventually has_no_rubbish
 	expect_equal "$(list_store)" "$before"
 	expect_equal "$(ctl "load $PWD/docker.tar")" "$(cat id)"
 	ctl "rmi team/two:1" >/dev/null
 }
 
 @test "a root file system of packages goes in and out and in again as it was" {
-	local sources=(usr/share/perl usr/share/zoneinfo usr/include etc) tree source
+	local sources=(usr/share/zoneinfo usr/include etc) tree source
 	cd "$SANDBOX/work"
 	mkdir big
 	tree=$PWD/big
@@ -230,12 +240,13 @@ for m in tarfile.open("single.tar"):
 	fill_tree "$tree/odd"
 	[ "$(find big | wc -l)" -gt 3000 ]
 	tar -C big --xattrs --xattrs-include='*' -cf big.tar .
+	describe big >big.want
 	cp big.tar "$MNT/images/big:1"
-	expect_equal "$(describe "$MNT/images/big:1/rootfs/")" "$(describe big)"
+	expect_equal "$(describe "$MNT/images/big:1/rootfs/")" "$(cat big.want)"
 	cat "$MNT/images/big:1/image.tar" >big.saved
 	ctl 'rmi big:1' >/dev/null
 	ctl "load $PWD/big.saved" >/dev/null
-	expect_equal "$(describe "$MNT/images/big:1/rootfs/")" "$(describe big)"
+	expect_equal "$(describe "$MNT/images/big:1/rootfs/")" "$(cat big.want)"
 	ctl 'rmi big:1' >/dev/null
 	rm -rf big big.*
 }
