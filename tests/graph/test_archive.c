@@ -223,6 +223,55 @@ static void test_docker_save(void **state)
 	made_image_deinit(&made);
 }
 
+/* A layer that has something in a directory without an entry for it shows the one below. */
+static void test_implied_directories(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(strbuf_deinit) struct strbuf tar = STRBUF_INIT, upper = STRBUF_INIT;
+	struct made_image made;
+	char diff_id[DIGEST_SIZE], id[GRAPH_ID_SIZE];
+	struct stat st;
+
+	make_image(&made, "me", "x");
+	strbuf_reset(&made.layer);
+	tar_header(&made.layer, '5', "./", 0711, NULL, 0);
+	tar_header(&made.layer, '5', "tmp/", 01777, NULL, 0);
+	tar_header(&made.layer, '5', "a/", 0750, NULL, 0);
+	tar_header(&made.layer, '5', "a/b/", 0700, NULL, 0);
+	tar_end(&made.layer);
+	tar_file(&upper, "tmp/new", "new");
+	tar_file(&upper, "a/b/.wh.gone", "");
+	tar_file(&upper, "a/c/d/file", "");
+	tar_header(&upper, '5', "a/c/", 0701, NULL, 0);
+	tar_end(&upper);
+	get_digest(&made.layer, made.diff_id);
+	get_digest(&upper, diff_id);
+	strbuf_reset(&made.config);
+	strbuf_reset(&made.manifest);
+	make_config(&made.config, "me", (const char *const[]){ made.diff_id, diff_id, NULL });
+	make_manifest(&made.manifest, &made.config,
+		      (const struct strbuf *const[]){ &made.layer, &upper, NULL });
+	tar_blob(&tar, &upper);
+	tar_oci(&tar, &made, "");
+	assert_int_equal(import_all(fixture, "two", &tar, id), 0);
+	auto_fd int fd = openat(graph_get_layers_fd(fixture->graph), diff_id,
+				O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	static const struct {
+		const char *path;
+		mode_t mode;
+	} wanted[] = { { ".", 0711 },   { "tmp", 01777 }, { "a", 0750 },
+		       { "a/b", 0700 }, { "a/c", 0701 },  { "a/c/d", 0755 } };
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		assert_int_equal(fstatat(fd, wanted[i].path, &st, 0), 0);
+		assert_int_equal(st.st_mode & 07777, wanted[i].mode);
+		if (wanted[i].mode == 0755)
+			continue;
+		assert_int_equal(st.st_uid, 12);
+		assert_int_equal(st.st_mtime, 1700000000);
+	}
+	made_image_deinit(&made);
+}
+
 /* What looks like an archive of images until it does not. */
 static void test_root_file_systems(void **state)
 {
@@ -440,12 +489,19 @@ static void test_cut_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_oci),           TEST(test_index_first_and_compressed),
-		TEST(test_names),         TEST(test_platforms),
-		TEST(test_docker_save),   TEST(test_root_file_systems),
-		TEST(test_wrong_digests), TEST(test_wrong_sizes),
-		TEST(test_bad_indexes),   TEST(test_deep_indexes),
-		TEST(test_bad_lists),     TEST(test_cut_off),
+		TEST(test_oci),
+		TEST(test_index_first_and_compressed),
+		TEST(test_names),
+		TEST(test_platforms),
+		TEST(test_docker_save),
+		TEST(test_implied_directories),
+		TEST(test_root_file_systems),
+		TEST(test_wrong_digests),
+		TEST(test_wrong_sizes),
+		TEST(test_bad_indexes),
+		TEST(test_deep_indexes),
+		TEST(test_bad_lists),
+		TEST(test_cut_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
