@@ -12,11 +12,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #define SOCKET_NAME "relay.sock"
 #define ANSWER_MS 10000
 #define QUEUE 8
+#define REST_MS 100 /* it ends at once */
 
 extern const char relay_image_start[], relay_image_end[];
 
@@ -24,6 +27,7 @@ struct relayclient {
 	int run_fd;   /* borrowed */
 	int image_fd; /* sealed at the first start, -1 before */
 	int fd;       /* connected, or -1 */
+	pid_t pid;    /* of the one that was started here and not waited for yet; 0: none */
 };
 
 int relayclient_new(int run_fd, struct relayclient **ret, struct error *err)
@@ -66,6 +70,18 @@ static int connect_to(const struct relayclient *client)
 	return steal_fd(&fd);
 }
 
+/* One that ends leaves its name to whoever started it. */
+static void reap(struct relayclient *client, int timeout_ms)
+{
+	auto_fd int pidfd = client->pid ? (int)syscall(SYS_pidfd_open, client->pid, 0) : -1;
+	struct pollfd waiting = { .fd = pidfd, .events = POLLIN };
+
+	if (pidfd >= 0)
+		poll(&waiting, 1, timeout_ms);
+	if (client->pid && waitpid(client->pid, NULL, WNOHANG) != 0)
+		client->pid = 0;
+}
+
 /* The listening end, 0600. */
 static int make_door(const struct relayclient *client, struct error *err)
 {
@@ -103,7 +119,10 @@ static int run_relay(struct relayclient *client, int door, struct error *err)
 		run[0] = '\0';
 	spawn.image_fd = client->image_fd;
 	spawn.null_fd = null;
+	reap(client, 0);
 	pid = program_start(&spawn);
+	if (pid > 0)
+		client->pid = pid;
 	return pid < 0 ? error_set_sys(err, (int)-pid, "cannot start the relay of ports") : 0;
 }
 
@@ -208,4 +227,5 @@ void relayclient_rest(struct relayclient *client)
 	if (client->fd >= 0)
 		close(steal_fd(&client->fd));
 	unlinkat(client->run_fd, SOCKET_NAME, 0);
+	reap(client, REST_MS);
 }

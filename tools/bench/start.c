@@ -29,7 +29,8 @@ extern char **environ;
 
 struct way {
 	const char *name;
-	char *argv[WORDS_MAX]; /* NULL first: the way of the mount */
+	char *argv[WORDS_MAX]; /* NULL first: the way of the mount, with these options of run */
+	const char *options;
 	int64_t *times_ns;
 };
 
@@ -86,7 +87,7 @@ static void write_command(int fd, const char *verb, const char *rest)
 		give_up("%s %s: %s", verb, rest, strerrordesc_np(errno));
 }
 
-static int64_t try_mount(const struct bench *b, unsigned round)
+static int64_t try_mount(const struct bench *b, const struct way *way, unsigned round)
 {
 	char path[512];
 	char name[64];
@@ -94,7 +95,7 @@ static int64_t try_mount(const struct bench *b, unsigned round)
 	char code[16] = "";
 
 	snprintf(name, sizeof(name), "bench-%ld-%u", (long)getpid(), round);
-	snprintf(words, sizeof(words), "--name %s %s true", name, b->image);
+	snprintf(words, sizeof(words), "--name %s %s %s true", name, way->options, b->image);
 	snprintf(path, sizeof(path), "%s/ctl", b->mnt);
 
 	int64_t begin = now_ns();
@@ -134,7 +135,7 @@ static void run_rounds(struct bench *b)
 			const struct way *way = &b->ways[i];
 			if (b->pause_ms)
 				nanosleep(&pause, NULL);
-			int64_t ns = way->argv[0] ? try_command(way) : try_mount(b, round);
+			int64_t ns = way->argv[0] ? try_command(way) : try_mount(b, way, round);
 			if (round >= WARM_ROUNDS)
 				way->times_ns[round - WARM_ROUNDS] = ns;
 		}
@@ -164,13 +165,31 @@ static void add_way(struct bench *b, char *spec)
 	struct way *way = &b->ways[b->count++];
 	size_t n = 0;
 
-	way->name = spec ? strsep(&spec, "=") : "containerfs: write run, read wait";
+	way->name = strsep(&spec, "=");
 	for (char *word; spec && (word = strsep(&spec, " "));)
 		if (*word && n < WORDS_MAX - 1)
 			way->argv[n++] = word;
 	way->times_ns = calloc(b->rounds, sizeof(*way->times_ns));
 	if (!way->times_ns)
 		give_up("out of memory");
+}
+
+/* A write of run, a read of wait. */
+static const struct {
+	const char *name, *options;
+} mount_ways[] = {
+	{ "containerfs, no network", "--net none" },
+	{ "containerfs", "" },
+	{ "containerfs, a port published", "-p 48080:80" },
+};
+
+static void add_mount_way(struct bench *b, const char *name, const char *options)
+{
+	char spec[1] = "";
+
+	add_way(b, spec);
+	b->ways[b->count - 1].name = name;
+	b->ways[b->count - 1].options = options;
 }
 
 int main(int argc, char **argv)
@@ -194,8 +213,8 @@ int main(int argc, char **argv)
 		give_up("rounds, and an image with a mount, are needed");
 	for (int i = optind; i < argc; i++)
 		add_way(&b, argv[i]);
-	if (b.mnt)
-		add_way(&b, NULL);
+	for (size_t i = 0; b.mnt && i < sizeof(mount_ways) / sizeof(mount_ways[0]); i++)
+		add_mount_way(&b, mount_ways[i].name, mount_ways[i].options);
 	run_rounds(&b);
 	print_table(&b);
 	return 0;
