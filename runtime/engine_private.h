@@ -474,6 +474,30 @@ int network_open_engine(struct engine *engine, const struct engine_options *opti
 			struct error *err);
 void network_fill_facts(struct engine *engine, struct engine_facts *ret);
 
+/* --- start_files.c ----------------------------------------------------------- */
+
+enum { START_FILE_HOSTS, START_FILE_HOSTNAME, START_FILE_RESOLV, START_FILE_COUNT };
+extern const char *const start_file_targets[START_FILE_COUNT]; /* in the container */
+
+/* What they are made from, borrowed, and what is made. */
+struct start_files {
+	struct container *container;
+	const json_t *effective;
+	const struct config *config;
+	const struct start_net *net;
+	const char *hostname;
+	int run_dir_fd;
+	int fds[START_FILE_COUNT]; /* detached mounts; -1: none */
+};
+/* clang-format off */
+#define START_FILES_INIT { .run_dir_fd = -1, .fds = { -1, -1, -1 } }
+/* clang-format on */
+
+int start_files_make(struct start_files *files, struct error *err);
+void start_files_remove(int run_dir_fd);
+void start_files_deinit(struct start_files *files);
+size_t start_count_strings(const char *const *list); /* start_plan.c */
+
 /* --- recover.c, monitor.c --------------------------------------------------- */
 
 int recover_all(struct engine *engine, struct error *err);

@@ -14,7 +14,6 @@
 
 #include "base/log.h"
 #include "base/path.h"
-#include "net/hosts.h"
 #include "runtime/devices.h"
 #include "runtime/network_private.h"
 #include "runtime/security.h"
@@ -28,17 +27,7 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
-#define RESOLV_MAX (64U << 10)
 #define CAP_COUNT_MAX 256
-#define EXTRA_HOSTS_MAX 256
-
-/* Of whoever has only a resolver of its own: Docker's choice. */
-static const char *const public_servers[] = { "8.8.8.8", "8.8.4.4", NULL };
-
-enum { FILE_HOSTS, FILE_HOSTNAME, FILE_RESOLV, FILE_COUNT };
-static const char *const file_names[FILE_COUNT] = { "hosts", "hostname", "resolv.conf" };
-static const char *const file_targets[FILE_COUNT] = { "/etc/hosts", "/etc/hostname",
-						      "/etc/resolv.conf" };
 
 struct start_plan {
 	struct container *container; /* borrowed: the starter holds the turn */
@@ -53,7 +42,7 @@ struct start_plan {
 	struct cgroup cgroup;
 	struct start_net net;
 	int run_dir_fd, rootfs_fd;
-	int file_fds[FILE_COUNT];
+	struct start_files files;
 	char hostname[HOST_NAME_MAX + 1];
 	struct user user;
 	struct id_range ids; /* without a size: the host's */
@@ -69,7 +58,7 @@ struct start_plan {
 
 /* --- looking up ------------------------------------------------------------- */
 
-static size_t count_strings(const char *const *list)
+size_t start_count_strings(const char *const *list)
 {
 	size_t count = 0;
 
@@ -87,8 +76,8 @@ int start_decide_rights(struct engine *engine, const struct config *config, uint
 	int ret;
 
 	*ret_caps = config->privileged ? security_all_caps() : security_default_caps();
-	ret = security_parse_caps(add, count_strings(add), drop, count_strings(drop), ret_caps,
-				  err);
+	ret = security_parse_caps(add, start_count_strings(add), drop, start_count_strings(drop),
+				  ret_caps, err);
 	if (ret < 0 || config->privileged || config->seccomp_unconfined)
 		return ret;
 	return security_get_seccomp(*ret_caps, engine->run_fd, ret_seccomp, ret_count, err);
@@ -152,8 +141,7 @@ int start_plan_new(struct container *c, struct start_plan **ret, struct error *e
 	plan->net = (struct start_net)START_NET_INIT;
 	plan->userns = (struct userns)USERNS_INIT;
 	plan->run_dir_fd = plan->rootfs_fd = -1;
-	for (int i = 0; i < FILE_COUNT; i++)
-		plan->file_fds[i] = -1;
+	plan->files = (struct start_files)START_FILES_INIT;
 	failure = look_up(plan, &cause);
 	if (failure < 0)
 		return error_set(err, -failure, "%s", cause.msg);
@@ -162,158 +150,15 @@ int start_plan_new(struct container *c, struct start_plan **ret, struct error *e
 	return 0;
 }
 
-/* --- hosts, hostname, resolv.conf ------------------------------------------- */
-
-/* "host:address" of ExtraHosts, split in place of a copy. */
-static size_t split_extra_hosts(const json_t *list, char **copies, struct hosts_entry *entries)
-{
-	size_t count = 0, i;
-	json_t *item;
-
-	json_array_foreach(list, i, item) {
-		const char *text = json_string_value(item);
-		char *colon;
-
-		if (!text || count == EXTRA_HOSTS_MAX || !(copies[count] = strdup(text)))
-			continue;
-		colon = strchr(copies[count], ':');
-		if (colon) {
-			*colon = '\0';
-			entries[count].names = copies[count];
-			entries[count].address = colon + 1;
-			count++;
-		} else {
-			free(copies[count]);
-		}
-	}
-	return count;
-}
-
-static void render_hosts(struct start_plan *plan, struct strbuf *out)
-{
-	const json_t *host = json_object_get(plan->effective, "HostConfig");
-	char *copies[EXTRA_HOSTS_MAX];
-	struct hosts_entry entries[EXTRA_HOSTS_MAX];
-	size_t count = split_extra_hosts(json_object_get(host, "ExtraHosts"), copies, entries);
-	const char *domain = *plan->config.domainname ? plan->config.domainname : NULL;
-	const json_t *record = plan->net.record;
-	const char *address = json_get_str(record, "address", NULL);
-
-	hosts_render(out, address, plan->hostname, domain, entries, count);
-	if (address)
-		network_names_append(plan->container, record, out);
-	while (count > 0)
-		free(copies[--count]);
-}
-
-/* Strings of a list in HostConfig, borrowed; at most EXTRA_HOSTS_MAX. */
-static size_t get_host_strings(const struct start_plan *plan, const char *key, const char **ret)
-{
-	const json_t *host = json_object_get(plan->effective, "HostConfig");
-	size_t count = 0, i;
-	json_t *item;
-
-	json_array_foreach(json_object_get(host, key), i, item)
-		if (json_is_string(item) && count < EXTRA_HOSTS_MAX)
-			ret[count++] = json_string_value(item);
-	return count;
-}
-
-/* A link in /etc is the host's own; a host without the file is fine. */
-static void read_host_file(const char *path, struct strbuf *ret)
-{
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd >= 0 && strbuf_reserve(ret, RESOLV_MAX)) {
-		ssize_t len = path_pread_full(fd, ret->data, RESOLV_MAX, 0);
-
-		ret->len = len > 0 ? (size_t)len : 0;
-		ret->data[ret->len] = '\0';
-	}
-}
-
-static void render_resolv(struct start_plan *plan, struct strbuf *out)
-{
-	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
-	const char *search[EXTRA_HOSTS_MAX], *options[EXTRA_HOSTS_MAX];
-	const char *const *servers = (const char *const *)plan->config.dns;
-	const struct hosts_resolv asked = {
-		.servers = servers,
-		.server_count = count_strings(servers),
-		.search = search,
-		.search_count = get_host_strings(plan, "DnsSearch", search),
-		.options = options,
-		.option_count = get_host_strings(plan, "DnsOptions", options),
-		.keeps_loopback = plan->net.is_host,
-		.fallback = plan->net.is_host || plan->net.makes_ns ? NULL : public_servers,
-	};
-
-	read_host_file("/etc/resolv.conf", &text);
-	/* A resolver on the host's loopback asks others, which a container can ask itself. */
-	if (!plan->net.is_host && !hosts_has_server(text.data, text.len)) {
-		AUTO(strbuf_deinit) struct strbuf behind = STRBUF_INIT;
-
-		read_host_file("/run/systemd/resolve/resolv.conf", &behind);
-		if (hosts_has_server(behind.data, behind.len)) {
-			text.len = 0;
-			strbuf_append(&text, behind.data, behind.len);
-		}
-	}
-	hosts_render_resolv(out, &asked, text.data, text.len);
-}
-
-/* A detached mount of the file, to be attached inside the new root. */
-static int clone_file(struct start_plan *plan, int dir_fd, int which, struct error *err)
-{
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-	int fd = (int)syscall(SYS_open_tree, dir_fd, file_names[which],
-			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
-
-	if (fd < 0)
-		return error_set_sys(err, errno, "cannot bind %s", file_names[which]);
-	plan->file_fds[which] = fd;
-	/* Writable otherwise, as Docker's: programs that edit /etc/hosts expect it. */
-	if (plan->config.readonly_rootfs &&
-	    syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-		return error_set_sys(err, errno, "cannot make %s read-only", file_names[which]);
-	return 0;
-}
-
-/* Those of the container whose network it shares. */
-static int share_files(struct start_plan *plan, struct error *err)
-{
-	auto_fd int dir_fd = store_open_run_dir(plan->net.owner, false, err);
-	int ret = dir_fd < 0 ? dir_fd : 0;
-
-	for (int i = 0; ret == 0 && i < FILE_COUNT; i++)
-		ret = clone_file(plan, dir_fd, i, err);
-	return ret;
-}
-
 static int make_files(struct start_plan *plan, struct error *err)
 {
-	if (plan->net.owner)
-		return share_files(plan, err);
-	for (int i = 0; i < FILE_COUNT; i++) {
-		AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
-		int ret;
-
-		if (i == FILE_HOSTS)
-			render_hosts(plan, &text);
-		else if (i == FILE_HOSTNAME)
-			hosts_render_hostname(&text, plan->hostname);
-		else
-			render_resolv(plan, &text);
-		ret = strbuf_check(&text, err);
-		if (ret == 0)
-			ret = path_replace_file(plan->run_dir_fd, file_names[i],
-						strbuf_get_str(&text), text.len, 0644, false, err);
-		if (ret == 0)
-			ret = clone_file(plan, plan->run_dir_fd, i, err);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
+	plan->files.container = plan->container;
+	plan->files.effective = plan->effective;
+	plan->files.config = &plan->config;
+	plan->files.net = &plan->net;
+	plan->files.hostname = plan->hostname;
+	plan->files.run_dir_fd = plan->run_dir_fd;
+	return start_files_make(&plan->files, err);
 }
 
 /* --- the rest of the run ---------------------------------------------------- */
@@ -420,8 +265,8 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 		ret = check_shared(plan, err);
 	if (ret < 0)
 		return ret;
-	plan->mounts =
-		calloc(security_mount_count + own->count + FILE_COUNT, sizeof(struct launch_mount));
+	plan->mounts = calloc(security_mount_count + own->count + START_FILE_COUNT,
+			      sizeof(struct launch_mount));
 	plan->env = build_env(plan);
 	if (!plan->mounts || !plan->env)
 		return error_set(err, ENOMEM, "no memory for a launch plan");
@@ -435,9 +280,9 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 	}
 	for (size_t i = 0; i < own->count; i++)
 		plan->mounts[plan->mount_count++] = own->mounts[i];
-	for (int i = 0; i < FILE_COUNT; i++)
-		add_mount(plan, &(struct launch_mount){ .target = file_targets[i],
-							.fd = plan->file_fds[i],
+	for (int i = 0; i < START_FILE_COUNT; i++)
+		add_mount(plan, &(struct launch_mount){ .target = start_file_targets[i],
+							.fd = plan->files.fds[i],
 							.is_file = true });
 	return userns_map_mounts(&plan->ids, &plan->userns, plan->mounts, plan->mount_count,
 				 &plan->mount_options, err);
@@ -612,17 +457,15 @@ void start_plan_undo(struct start_plan *plan)
 	if (cgroup_remove(c->engine->cgroups, c->id, &err) < 0)
 		log_warn("container %s: %s", c->short_id, err.msg);
 	network_release(c);
-	for (int i = 0; i < FILE_COUNT && plan->run_dir_fd >= 0; i++)
-		unlinkat(plan->run_dir_fd, file_names[i], 0);
+	if (plan->run_dir_fd >= 0)
+		start_files_remove(plan->run_dir_fd);
 }
 
 void start_plan_free(struct start_plan *plan)
 {
 	if (!plan)
 		return;
-	for (int i = 0; i < FILE_COUNT; i++)
-		if (plan->file_fds[i] >= 0)
-			close(plan->file_fds[i]);
+	start_files_deinit(&plan->files);
 	if (plan->rootfs_fd >= 0)
 		close(plan->rootfs_fd);
 	if (plan->run_dir_fd >= 0)
