@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define KEEPERS 16 /* at most at once: each is an engine killed before it had fetched all */
 
@@ -56,8 +57,30 @@ struct volfs_keeper {
 
 /* --- the process ------------------------------------------------------------------ */
 
+static bool is_noted(const struct page *page, pid_t pid)
+{
+	for (unsigned i = 0; i < KEEPERS; i++)
+		if (__atomic_load_n(&page->keepers[i].pid, __ATOMIC_SEQ_CST) == pid)
+			return true;
+	return false;
+}
+
+/* An engine that is killed before it has noted its keeper leaves one of which nobody knows, and which has
+ * nothing to keep. */
+static void wait_until_noted(const struct page *page, pid_t engine)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	pid_t self = (pid_t)syscall(SYS_getpid);
+
+	while (!is_noted(page, self)) {
+		if (syscall(SYS_kill, engine, 0) < 0 && !is_noted(page, self))
+			syscall(SYS_exit_group, 0);
+		syscall(SYS_nanosleep, &pause, NULL);
+	}
+}
+
 /* A copy of a process with threads: system calls only. */
-static _Noreturn void keep(pid_t holder)
+static _Noreturn void keep(const struct page *page, pid_t holder, pid_t engine)
 {
 	sigset_t all;
 
@@ -67,6 +90,7 @@ static _Noreturn void keep(pid_t holder)
 		syscall(SYS_exit_group, 0);
 	memset(&all, 0xff, sizeof(all));
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, _NSIG / 8);
+	wait_until_noted(page, engine);
 	for (;;)
 		syscall(SYS_pause);
 }
@@ -74,10 +98,11 @@ static _Noreturn void keep(pid_t holder)
 /* A child of the holder, not of the engine, whose death it is to outlive. */
 static int start_process(struct volfs_keeper *keeper)
 {
+	pid_t engine = getpid();
 	long pid = syscall(SYS_clone, CLONE_FILES | CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
 
 	if (pid == 0)
-		keep(keeper->holder);
+		keep(keeper->page, keeper->holder, engine);
 	if (pid < 0)
 		return -errno;
 	keeper->pid = (pid_t)pid;

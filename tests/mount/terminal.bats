@@ -160,9 +160,9 @@ END
 	grep -q 'code 137' "$OUT/shown"
 }
 
-@test "the end of the output is shown, a megabyte of it, 20 times" {
+@test "the end of the output is shown, all of it, each time" {
 	local i
-	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	for i in 1 2 3 4 5 6 7 8; do
 		on_terminal 24x80 cfs run -it --rm "$IMAGE" sh -c 'seq 10000; printf end' <<'END'
 	exit 0
 END
@@ -229,13 +229,6 @@ END
 }
 
 @test "the engine dies: the terminal goes on" {
-	on_terminal 24x80 cfs run -it --rm --name web "$IMAGE" sh <<END
-	raw
-	expect #
-	send echo o''ne\r
-	expect one
-END
-	eventually test ! -e "$MNT/containers/web" || :
 	on_terminal 24x80 sh -c 'cfs run -it --rm --name shell "$0" sh' "$IMAGE" <<END &
 	raw
 	expect #
