@@ -454,13 +454,42 @@ static void test_gap_before_the_end_of_a_run(void **state)
 
 static atomic_bool writing;
 
-/* Lines "<n>\n": consecutive, but for gaps whose bytes are those of the lines between. */
+/* Where what was read ends in what was written, lines of eight bytes with their numbers, and whether a gap's
+ * line break can have ended the last one. */
+struct place {
+	uint64_t at;
+	bool unsure;
+};
+
+static void pass_line(struct place *place, const char *line)
+{
+	size_t len = strlen(line);
+	char number[16];
+
+	snprintf(number, sizeof(number), "%07u", (unsigned)(place->at / 8));
+	assert_int_equal(place->at % 8, 0);
+	assert_true(len <= 7 && strncmp(line, number, len) == 0);
+	place->unsure = len == 7;
+	place->at += len + place->unsure;
+}
+
+/* Segments are of whole lines: what follows a gap begins one. */
+static void pass_gap(struct place *place, uint64_t lost)
+{
+	place->at += lost;
+	if (place->at % 8 != 0 && place->unsure)
+		place->at--;
+	place->unsure = false;
+}
+
+/* Consecutive lines, but for gaps, before which one may be cut. */
 static void *read_numbers(void *arg)
 {
 	AUTO(logview_close) struct logview *view = arg;
 	AUTO(strbuf_deinit) struct strbuf got = STRBUF_INIT;
 	struct logreader reader;
-	uint64_t offset = 0, expected = 0, missing = 0;
+	struct place place = { .at = 0 };
+	uint64_t offset = 0;
 	bool last = false;
 
 	logreader_init(&reader, 0);
@@ -470,23 +499,17 @@ static void *read_numbers(void *arg)
 	}
 	char *rest = got.data;
 	for (char *line = strsep(&rest, "\n"); line && *line; line = strsep(&rest, "\n")) {
-		uint64_t number = 0;
 		const char *behind;
 
-		if (*line == '[') {
-			line[strlen(line)] = '\n';
-			missing += parse_gap(line, &behind);
-			rest = (char *)behind;
+		if (*line != '[') {
+			pass_line(&place, line);
 			continue;
 		}
-		assert_int_equal(num_parse_u64(line, 0, UINT64_MAX, &number), 0);
-		for (; missing > 0 && expected < number; expected++)
-			missing -= 8;
-		assert_int_equal(missing, 0);
-		assert_int_equal(number, expected);
-		expected++;
+		line[strlen(line)] = '\n';
+		pass_gap(&place, parse_gap(line, &behind));
+		rest = (char *)(uintptr_t)behind;
 	}
-	assert_int_equal(expected, 90000);
+	assert_int_equal(place.at, 90000 * 8);
 	return NULL;
 }
 
