@@ -44,6 +44,21 @@ static json_t *normalise_ports(json_t *object)
 	return steal_ptr(&copy);
 }
 
+/* Another policy than on-failure has no count: one that was kept from before goes. */
+static json_t *normalise_restart_policy(json_t *object)
+{
+	auto_json json_t *copy = json_object(); /* json_copy() passes over a lack of memory */
+	const char *name = json_get_str(object, "Name", NULL);
+
+	if (json_object_update(copy, object) < 0)
+		return NULL;
+	if (name && strcmp(name, "on-failure") != 0 &&
+	    !json_object_get(object, "MaximumRetryCount") &&
+	    json_object_set_new(copy, "MaximumRetryCount", json_null()) < 0)
+		return NULL;
+	return steal_ptr(&copy);
+}
+
 /* The value in its stored form, as a new reference; NULL: no memory. */
 static json_t *normalise_value(const struct config_key *key, json_t *value)
 {
@@ -51,6 +66,8 @@ static json_t *normalise_value(const struct config_key *key, json_t *value)
 		return normalise_ports(value);
 	if (key->type == CONFIG_ARGV)
 		return config_make_argv(value);
+	if (strcmp(key->name, "RestartPolicy") == 0 && json_is_object(value))
+		return normalise_restart_policy(value);
 	return json_incref(value);
 }
 

@@ -117,6 +117,13 @@ static void test_places(void **state)
 		    "{'Memory':1048576,'MemorySwap':-1,'CpuShares':5,'Dns':['1.1.1.1'],"
 		    "'VolumesFrom':['a'],'HostConfig':{'Init':true}}");
 	check_apply("{'Memory':1048576}", "{'HostConfig':{'Memory':null}}", false, "{}");
+	/* Another policy has no count, also when the old one had. */
+	check_apply("{'HostConfig':{'RestartPolicy':{'Name':'on-failure','MaximumRetryCount':3}}}",
+		    "{'HostConfig':{'RestartPolicy':{'Name':'always'}}}", true,
+		    "{'HostConfig':{'RestartPolicy':{'Name':'always'}}}");
+	check_apply("{'HostConfig':{'RestartPolicy':{'Name':'on-failure','MaximumRetryCount':3}}}",
+		    "{'HostConfig':{'RestartPolicy':{'Name':'on-failure'}}}", true,
+		    "{'HostConfig':{'RestartPolicy':{'Name':'on-failure','MaximumRetryCount':3}}}");
 	check_apply(NULL, "{'Memory':1048576,'HostConfig':{'Memory':1048576}}", false,
 		    "{'Memory':1048576}");
 	check_refused(NULL, "{'Memory':1048576,'HostConfig':{'Memory':0}}", false, EINVAL,
