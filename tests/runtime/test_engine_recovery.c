@@ -114,8 +114,8 @@ static void make_trouble(struct fixture *f, unsigned *seed)
 		SLEEP,
 		SLEEP,
 		"{\"Cmd\":[\"sh\",\"-c\",\"exit 3\"],\"HostConfig\":{\"AutoRemove\":true}}",
-		"{\"Cmd\":[\"sh\",\"-c\",\"exit 3\"],"
-		"\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"always\"}}}",
+		("{\"Cmd\":[\"sh\",\"-c\",\"exit 3\"],"
+		 "\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"always\"}}}"),
 	};
 	auto_json json_t *config = make_config(configs[rand_r(seed) % 4]);
 	AUTO(container_unref) struct container *c = NULL;
