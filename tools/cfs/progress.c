@@ -24,8 +24,9 @@ struct watcher {
 	off_t offset; /* of the reply */
 	FILE *out;
 	bool is_terminal;
-	struct text shown; /* what was shown last */
-	unsigned drawn;    /* lines of it on the terminal */
+	struct text before; /* what was there before: the reply of an earlier command */
+	struct text shown;  /* what was shown last */
+	unsigned drawn;     /* lines of it on the terminal */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool is_done; /* guarded by lock */
@@ -137,7 +138,7 @@ static void show(struct watcher *watcher, const char *text, bool is_whole)
 
 /* --- watching ------------------------------------------------------------------------------ */
 
-static void look(struct watcher *watcher)
+static struct text read_now(const struct watcher *watcher)
 {
 	struct text now = { .data = NULL };
 	char buf[16384];
@@ -145,9 +146,21 @@ static void look(struct watcher *watcher)
 
 	while ((n = pread(watcher->fd, buf, sizeof(buf), watcher->offset + (off_t)now.len)) > 0)
 		text_append(&now, buf, (size_t)n);
+	return now;
+}
+
+static bool is_same(const struct text *a, const struct text *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+static void look(struct watcher *watcher)
+{
+	struct text now = read_now(watcher);
+
 	/* Half a line is the end of a text that was replaced while it was read. */
-	if (now.len > 0 && now.data[now.len - 1] == '\n' &&
-	    (!watcher->shown.data || strcmp(now.data, watcher->shown.data) != 0))
+	if (now.len > 0 && now.data[now.len - 1] == '\n' && !is_same(&now, &watcher->before) &&
+	    !is_same(&now, &watcher->shown))
 		show(watcher, now.data, false);
 	text_free(&now);
 }
@@ -184,6 +197,8 @@ int ctl_do_shown(int fd, const char *command, FILE *out, bool with_reply, struct
 				   .lock = PTHREAD_MUTEX_INITIALIZER,
 				   .changed = PTHREAD_COND_INITIALIZER };
 	pthread_t thread;
+
+	watcher.before = read_now(&watcher);
 	/* Without a thread nothing is shown meanwhile. */
 	bool is_watched = pthread_create(&thread, NULL, watch, &watcher) == 0;
 	int r = ctl_do(fd, command, reply, ret_sentence);
@@ -196,6 +211,7 @@ int ctl_do_shown(int fd, const char *command, FILE *out, bool with_reply, struct
 		pthread_join(thread, NULL);
 	if (r == 0 && with_reply && reply->data)
 		show(&watcher, reply->data, true);
+	text_free(&watcher.before);
 	text_free(&watcher.shown);
 	return r;
 }
