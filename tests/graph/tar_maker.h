@@ -27,7 +27,7 @@ static inline void tar_header(struct strbuf *tar, char type, const char *name, u
 	char block[TAR_BLOCK] = { 0 };
 	unsigned sum = 0;
 
-	memcpy(block, name, strnlen(name, 100));
+	memcpy(block, name, strlen(name) < 100 ? strlen(name) : 100);
 	tar_octal(block + 100, 8, mode);
 	tar_octal(block + 108, 8, 12);
 	tar_octal(block + 116, 8, 34);
