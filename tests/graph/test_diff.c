@@ -134,7 +134,7 @@ static void test_changes_dirs_mutated(void **state)
 	int lower = trees->lower_fd, upper = trees->upper_fd;
 
 	for (int i = 1; i <= 3; i++) {
-		char name[16];
+		char name[24];
 
 		snprintf(name, sizeof(name), "dir%d", i);
 		put_dir(lower, name);
