@@ -5,6 +5,7 @@
 #include "graph/registry_name.h"
 
 #include "base/num.h"
+#include "graph/http.h"
 #include "graph/name.h"
 
 #include <stdio.h>
@@ -14,20 +15,6 @@
 #define DOCKER_HUB_HOST "registry-1.docker.io"
 #define DIGEST_MARK "@sha256:"
 
-/* "127.0.0.1:5000", "localhost", "[::1]:5000". */
-static bool is_loopback(const char *host)
-{
-	static const char v4[] = "127.", name[] = "localhost", v6[] = "[::1]";
-	size_t end = strcspn(host, ":");
-
-	if (strncmp(host, v6, strlen(v6)) == 0)
-		return true;
-	if (end == strlen(name) && strncmp(host, name, end) == 0)
-		return true;
-	/* A name may begin with digits too: 127.example.com is no address. */
-	return strncmp(host, v4, strlen(v4)) == 0 && strspn(host, "0123456789.") == end;
-}
-
 static void set_registry(struct registry_name *name, const char *text, size_t len)
 {
 	snprintf(name->registry, sizeof(name->registry), "%.*s", (int)len, text);
@@ -36,7 +23,7 @@ static void set_registry(struct registry_name *name, const char *text, size_t le
 		snprintf(name->registry, sizeof(name->registry), "%s", DOCKER_HUB);
 	snprintf(name->host, sizeof(name->host), "%s",
 		 strcmp(name->registry, DOCKER_HUB) == 0 ? DOCKER_HUB_HOST : name->registry);
-	name->is_loopback = is_loopback(name->host);
+	name->is_loopback = http_is_loopback(name->host);
 }
 
 static void set_repository(struct registry_name *name, const char *text, size_t len)

@@ -13,7 +13,6 @@
 
 #define STALL_MS 60000
 #define CONNECT_MS 30000
-#define REDIRECTS_MAX 5
 #define ASK_TIMES_MAX 3 /* first, with a password, with a newer token */
 #define PING_MS 5000    /* a server that speaks plain http may wait for a line that does not come */
 
@@ -176,7 +175,7 @@ int session_open(struct registries *registries, const struct registry_name *name
 		.cert = session->cert,
 		.key = session->key,
 		.no_verify = session->is_insecure,
-		.no_proxy = name->is_loopback,
+		.ca_place = "ROOT/registry/certs.d/HOST:PORT/ca.crt",
 		.stall_ms = registries->stall_ms,
 		.connect_ms = registries->stall_ms < CONNECT_MS ? registries->stall_ms : CONNECT_MS,
 		.is_cancelled = is_cancelled,
@@ -201,54 +200,17 @@ static char *dup_authorization(struct session *session, unsigned *ret_generation
 	return ret;
 }
 
-static bool is_redirect(const struct http_request *request, const struct http_answer *answer)
-{
-	if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0)
-		return false;
-	return answer->location.len &&
-	       (answer->status == 301 || answer->status == 302 || answer->status == 303 ||
-		answer->status == 307 || answer->status == 308);
-}
-
-/* *inout_url becomes the address that the answer leads to. */
-static int follow(const struct session *session, const struct http_answer *answer, char **inout_url,
-		  struct error *err)
-{
-	char *next = NULL;
-	int ret = http_resolve(*inout_url, strbuf_get_str(&answer->location), &next, err);
-
-	if (ret < 0)
-		return ret;
-	free(*inout_url);
-	*inout_url = next;
-	if (strncmp(next, "https://", 8) != 0 &&
-	    strncmp(strbuf_get_str(&session->base), "https://", 8) == 0 && !session->is_insecure)
-		return error_set(err, EACCES, "it leads from https to '%.100s'", next);
-	return 0;
-}
-
 /* One question with the redirects behind it. */
 static int ask_once(struct session *session, struct http *http, struct http_request request,
 		    struct http_answer *answer, char **inout_url, unsigned *ret_generation,
 		    struct error *err)
 {
 	auto_free char *authorization = dup_authorization(session, ret_generation);
-	int ret = 0;
+	int ret;
 
-	for (int hop = 0; ret == 0; hop++) {
-		bool is_home = http_is_same_origin(*inout_url, strbuf_get_str(&session->base));
-
-		request.url = *inout_url;
-		request.authorization = is_home ? authorization : NULL;
-		ret = http_perform(http, &request, answer, err);
-		if (ret < 0 || !is_redirect(&request, answer))
-			break;
-		if (hop == REDIRECTS_MAX)
-			ret = error_set(err, EINVAL, "it leads in circles, by %d redirects",
-					REDIRECTS_MAX);
-		else
-			ret = follow(session, answer, inout_url, err);
-	}
+	request.authorization = authorization;
+	ret = http_follow(http, &request, strbuf_get_str(&session->base), session->is_insecure,
+			  answer, inout_url, err);
 	if (authorization)
 		explicit_bzero(authorization, strlen(authorization));
 	/* What TLS says of a server that was chosen to be spoken to so is that it broke off. */
@@ -312,31 +274,6 @@ static void append_message(const struct http_answer *answer, struct strbuf *out)
 		strbuf_appendf(out, ": %.160s", message);
 }
 
-static int find_errno(int status)
-{
-	switch (status) {
-	case 401:
-	case 403:
-	case 407:
-		return EACCES;
-	case 404:
-	case 410:
-		return ENOENT;
-	case 405:
-	case 501:
-		return ENOTSUP;
-	case 408:
-	case 504:
-		return ETIMEDOUT;
-	case 429:
-		return EAGAIN;
-	case 507:
-		return ENOSPC;
-	default:
-		return status >= 500 ? ECONNRESET : EINVAL;
-	}
-}
-
 int session_refuse(const struct session *session, const struct http_answer *answer,
 		   const char *what, struct error *err)
 {
@@ -351,6 +288,6 @@ int session_refuse(const struct session *session, const struct http_answer *answ
 	append_message(answer, &message);
 	if (answer->status == 404)
 		return error_set(err, ENOENT, "there is no %s%s", what, strbuf_get_str(&message));
-	return error_set(err, find_errno(answer->status), "%s: status %d%s", what, answer->status,
-			 strbuf_get_str(&message));
+	return error_set(err, http_get_errno(answer->status), "%s: status %d%s", what,
+			 answer->status, strbuf_get_str(&message));
 }

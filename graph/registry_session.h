@@ -5,9 +5,9 @@
 #ifndef GRAPH_REGISTRY_SESSION_H
 #define GRAPH_REGISTRY_SESSION_H
 
+#include "graph/http.h"
 #include "graph/registry.h"
 #include "graph/registry_challenge.h"
-#include "graph/registry_http.h"
 #include "graph/registry_login.h"
 #include "graph/registry_name.h"
 

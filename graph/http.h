@@ -1,8 +1,9 @@
-/* One HTTP exchange at a time, by libcurl, which only registry_http.c sees. What it knows of registries: which
- * headers of an answer matter. Redirects, passwords and repetitions are the caller's.
+/* One HTTP exchange at a time, by libcurl, which only http.c sees. What it knows of registries: which
+ * headers of an answer matter. Passwords and repetitions are the caller's. A server of this machine is asked
+ * itself, others by the proxies of the environment.
  */
-#ifndef GRAPH_REGISTRY_HTTP_H
-#define GRAPH_REGISTRY_HTTP_H
+#ifndef GRAPH_HTTP_H
+#define GRAPH_HTTP_H
 
 #include "base/strbuf.h"
 
@@ -12,13 +13,14 @@
 
 /* What holds for all exchanges with one server. Borrowed while an http lives. */
 struct http_options {
-	const char *ca_pem;  /* certificates that are trusted besides the system's; NULL: none */
-	const char *cert;    /* path of our certificate, and */
-	const char *key;     /* of its key; NULL: none */
-	bool no_verify;      /* any certificate will do */
-	bool no_proxy;       /* whatever the environment says */
-	unsigned stall_ms;   /* a server that moves nothing for so long is given up: -ETIMEDOUT */
-	unsigned connect_ms; /* likewise for a connection */
+	const char *ca_pem; /* certificates that are trusted besides the system's; NULL: none */
+	const char *cert;   /* path of our certificate, and */
+	const char *key;    /* of its key; NULL: none */
+	bool no_verify;     /* any certificate will do */
+	const char
+		*ca_place; /* where a root that is missed belongs, for the sentence; NULL: unsaid */
+	unsigned stall_ms; /* a server that moves nothing for so long is given up: -ETIMEDOUT */
+	unsigned connect_ms;             /* likewise for a connection */
 	bool (*is_cancelled)(void *arg); /* asked at least ten times a second; NULL: never */
 	void *arg;
 };
@@ -64,6 +66,24 @@ DEFINE_AUTO_DEINIT(struct http_answer, http_answer_deinit);
  * long), or what the sink said. Blocks. */
 int http_perform(struct http *http, const struct http_request *request, struct http_answer *ret,
 		 struct error *err);
+
+/* --- http_follow.c ------------------------------------------------------------------------- */
+
+/* http_perform(), and the redirects of GET and HEAD are followed, a few of them.
+ *
+ * home          the origin that request->authorization is for: no other gets it. One of https leads to
+ *               https alone (-EACCES) unless may_lose_tls
+ * inout_url     heap: who is asked (not request->url), then who answered; also on failure */
+int http_follow(struct http *http, const struct http_request *request, const char *home,
+		bool may_lose_tls, struct http_answer *answer, char **inout_url, struct error *err);
+/* The errno of a status that is no success: 404 is ENOENT. */
+int http_get_errno(int status);
+/* "host[:port]" in an address, or in what is one alone: without scheme and password. */
+const char *http_find_host(const char *url, size_t *ret_len);
+/* Is it this machine's ("127.0.0.1:5000", "http://localhost/", "[::1]:5000")? */
+bool http_is_loopback(const char *url);
+
+/* --- addresses ----------------------------------------------------------------------------- */
 
 /* A reference resolved against the URL that it was found at; heap. -EINVAL: neither http nor https. */
 int http_resolve(const char *base, const char *reference, char **ret, struct error *err);

@@ -5,7 +5,7 @@
  * What a server sends is bounded: headers by HEADERS_MAX, texts by the caller; a long body goes to the
  * caller's sink, which counts.
  */
-#include "graph/registry_http.h"
+#include "graph/http.h"
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -283,8 +283,6 @@ static void set_server(CURL *easy, const struct http_options *options)
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_ms);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
-	if (options->no_proxy)
-		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	if (options->no_verify) {
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -329,6 +327,8 @@ static void set_request(CURL *easy, struct exchange *exchange, struct curl_slist
 	curl_easy_reset(easy);
 	set_server(easy, exchange->http->options);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
+	if (http_is_loopback(request->url))
+		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, message);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -393,8 +393,10 @@ static int find_connect_errno(CURL *easy)
 }
 
 /* libcurl's numbers become ours here and nowhere else; its sentence is kept where it knows more. */
-static int translate(CURL *easy, CURLcode code, const char *message, struct error *err)
+static int translate(const struct http *http, CURLcode code, const char *message, struct error *err)
 {
+	const char *ca_place = http->options->ca_place;
+
 	switch (code) {
 	case CURLE_OUT_OF_MEMORY:
 		return error_set(err, ENOMEM, "out of memory for a request");
@@ -402,7 +404,7 @@ static int translate(CURL *easy, CURLcode code, const char *message, struct erro
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return error_set(err, EHOSTUNREACH, "no address is known: %s", message);
 	case CURLE_COULDNT_CONNECT:
-		return error_set_sys(err, find_connect_errno(easy), "cannot connect");
+		return error_set_sys(err, find_connect_errno(http->easy), "cannot connect");
 	case CURLE_OPERATION_TIMEDOUT:
 		return error_set_sys(err, ETIMEDOUT, "cannot connect");
 	case CURLE_SSL_CONNECT_ERROR:
@@ -410,10 +412,9 @@ static int translate(CURL *easy, CURLcode code, const char *message, struct erro
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
-		return error_set(err, EACCES,
-				 "its certificate is not trusted: %s; its root belongs into "
-				 "ROOT/registry/certs.d/HOST:PORT/ca.crt",
-				 message);
+		return error_set(err, EACCES, "its certificate is not trusted: %s%s%s", message,
+				 ca_place ? "; its root belongs into " : "",
+				 ca_place ? ca_place : "");
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		return error_set(err, EINVAL, "%s", message);
@@ -449,8 +450,7 @@ int http_perform(struct http *http, const struct http_request *request, struct h
 		return -exchange.failure.code;
 	}
 	if (code != CURLE_OK && !exchange.is_full)
-		return translate(http->easy, code, *message ? message : curl_easy_strerror(code),
-				 err);
+		return translate(http, code, *message ? message : curl_easy_strerror(code), err);
 	return 0;
 }
 
