@@ -3,6 +3,8 @@
  */
 #include "fs/image_filter.h"
 
+#include "graph/name.h"
+
 #include <fnmatch.h>
 #include <string.h>
 
@@ -98,17 +100,10 @@ int image_filter_read(struct graph *graph, char *const *filters, struct image_fi
 
 /* --- matching ---------------------------------------------------------------------- */
 
-size_t image_filter_get_repository_len(const char *name)
-{
-	const char *colon = strrchr(name, ':');
-
-	return colon ? (size_t)(colon - name) : strlen(name);
-}
-
 static bool match_name(const char *name, const char *pattern)
 {
 	char repository[GRAPH_NAME_SIZE];
-	size_t len = name ? image_filter_get_repository_len(name) : 0;
+	size_t len = name ? name_get_repository_len(name) : 0;
 
 	if (!name)
 		return false;
@@ -154,7 +149,8 @@ bool image_filter_match(const struct image_filter *filter, const char *pattern,
 		return false;
 	if (!filter)
 		return true;
-	if ((filter->dangling && name) || (filter->tagged && !name))
+	bool is_tagged = name && !strchr(name, '@');
+	if ((filter->dangling && is_tagged) || (filter->tagged && !is_tagged))
 		return false;
 	return image->created_ns < filter->before_ns && image->created_ns > filter->since_ns &&
 	       match_texts(filter, image, name);

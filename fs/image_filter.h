@@ -19,10 +19,7 @@ struct image_filter {
  * -EINVAL with a sentence for what is no filter, -ENOENT for an image that is not there. */
 int image_filter_read(struct graph *graph, char *const *filters, struct image_filter *ret,
 		      struct error *err);
-/* name  "repository:tag"; NULL: of an image without a tag. pattern may be NULL. */
+/* name  "repository:tag", or of an image without a tag "repository@digest" or NULL. pattern may be NULL. */
 bool image_filter_match(const struct image_filter *filter, const char *pattern,
 			const struct image *image, const char *name);
-/* The repository is so many first bytes of a name. */
-size_t image_filter_get_repository_len(const char *name);
-
 #endif

@@ -16,11 +16,16 @@ struct doomed {
 	char id[GRAPH_ID_SIZE];    /* "": gone since an earlier engine began */
 };
 
+/* The tag, or what a registry calls an image. */
 static const struct tag *find_tag(const struct graph_snapshot *snapshot, const char *name)
 {
-	for (size_t i = 0; i < snapshot->tag_count; i++) {
-		if (strcmp(snapshot->tags[i].name, name) == 0)
-			return &snapshot->tags[i];
+	bool is_digest = strchr(name, '@') != NULL;
+	const struct tag *tags = is_digest ? snapshot->digests : snapshot->tags;
+	size_t count = is_digest ? snapshot->digest_count : snapshot->tag_count;
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(tags[i].name, name) == 0)
+			return &tags[i];
 	}
 	return NULL;
 }
@@ -32,7 +37,7 @@ static int resolve(struct graph *graph, const char *word, struct doomed *ret, st
 	const struct tag *tag = NULL;
 
 	*ret = (struct doomed){ .tag = "" };
-	if (graph_parse_name(word, ret->tag, NULL) == 0)
+	if (graph_parse_reference(word, ret->tag, NULL) == 0)
 		tag = find_tag(snapshot, ret->tag);
 	if (tag) {
 		memcpy(ret->id, tag->image->id, sizeof(ret->id));
@@ -118,7 +123,7 @@ static void tell_gone(const struct job *job, const char *word)
 {
 	char name[GRAPH_NAME_SIZE];
 
-	if (graph_parse_name(word, name, NULL) == 0)
+	if (graph_parse_reference(word, name, NULL) == 0)
 		tell_untagged(job, name);
 }
 

@@ -37,7 +37,7 @@ int perform_version(const struct job *job, struct error *err);
 
 /* perform_registry.c: fetch the image that create or run needs, as --pull says; its lines are shown and
  * taken back. Its id is *ret_id, "" when nothing was fetched. */
-int perform_fetch_image(const struct job *job, char ret_id[GRAPH_ID_SIZE], struct error *err);
+int perform_fetch_image(const struct job *job, struct error *err);
 
 /* Append a name to the reply when the command had several. */
 void perform_append_name(const struct job *job, const char *name);

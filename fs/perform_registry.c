@@ -63,20 +63,20 @@ int perform_pull(const struct job *job, struct error *err)
 	return ret;
 }
 
-int perform_fetch_image(const struct job *job, char ret_id[GRAPH_ID_SIZE], struct error *err)
+int perform_fetch_image(const struct job *job, struct error *err)
 {
 	const struct command *command = job->command;
 	AUTO(image_unref) struct image *image = NULL;
+	char id[GRAPH_ID_SIZE];
 
-	ret_id[0] = '\0';
 	if (command->pull == PULL_NEVER)
 		return 0;
 	if (command->pull == PULL_ALWAYS)
-		return pull(job, NULL, ret_id, err);
+		return pull(job, NULL, id, err);
 	image = graph_find_image(job->context->graph, command->image, NULL);
 	if (image)
 		return 0;
-	return error_wrap(err, pull(job, NULL, ret_id, err),
+	return error_wrap(err, pull(job, NULL, id, err),
 			  "no such image: %s, and it could not be pulled", command->image);
 }
 

@@ -21,23 +21,15 @@
 
 /* --- create and run -------------------------------------------------------- */
 
-/* Is the image here? It is fetched first when the command says so. What was named by a digest
- * has no tag: the container is made of its id. */
+/* Is the image here? It is fetched first when the command says so. */
 static int check_image(const struct job *job, struct error *err)
 {
 	const struct command *command = job->command;
 	AUTO(image_unref) struct image *image = NULL;
-	char id[GRAPH_ID_SIZE] = "", ref[GRAPH_ID_SIZE + 8];
-	int ret = perform_fetch_image(job, id, err);
+	int ret = perform_fetch_image(job, err);
 
 	if (ret < 0)
 		return ret;
-	if (*id && strchr(command->image, '@')) {
-		snprintf(ref, sizeof(ref), "sha256:%s", id);
-		if (json_object_set_new(command->config, "Image", json_string(ref)) < 0)
-			return error_set(err, ENOMEM, "no memory for the image's name");
-		return 0;
-	}
 	image = graph_find_image(job->context->graph, command->image, err);
 	return image ? 0 : -err->code;
 }

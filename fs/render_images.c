@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "fs/image_filter.h"
 #include "fs/template.h"
+#include "graph/name.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,15 +21,31 @@
 
 struct image_row {
 	const struct image *image;
-	const char *name; /* "repository:tag"; NULL: no tag */
+	const char
+		*name; /* "repository:tag", or without a tag "repository@digest"; NULL: neither */
+	const char *digest; /* "sha256:..."; NULL: no registry calls it by one */
 };
 
-static int compare_pointers(const void *a, const void *b)
-{
-	uintptr_t left = (uintptr_t) * (const struct image *const *)a;
-	uintptr_t right = (uintptr_t) * (const struct image *const *)b;
+/* As many as there are; a failed one has lost its memory. */
+struct image_rows {
+	size_t count;
+	struct image_row *rows;
+	bool failed;
+};
 
-	return (left > right) - (left < right);
+static void add_row(struct image_rows *all, const struct image *image, const char *name,
+		    const char *digest)
+{
+	struct image_row *grown =
+		all->failed ? NULL : reallocarray(all->rows, all->count + 1, sizeof(*grown));
+
+	if (!grown) {
+		all->failed = true;
+		return;
+	}
+	all->rows = grown;
+	all->rows[all->count++] =
+		(struct image_row){ .image = image, .name = name, .digest = digest };
 }
 
 /* Newest first, then by tag; those without a tag last, by id. */
@@ -54,66 +71,118 @@ static int compare_ids(const void *a, const void *b)
 	return strcmp(left->image->id, right->image->id);
 }
 
-/* Images of the snapshot without a tag, into rows. */
-static size_t add_untagged(const struct graph_snapshot *snapshot,
-			   const struct render_images_options *options, struct image_row *rows,
-			   const struct image **tagged)
+/* Is the digest's name one of that repository? Then what stands behind its '@', else NULL. */
+static const char *match_repository(const struct tag *digest, const char *name)
 {
-	size_t count = 0;
+	size_t len = name_get_repository_len(name);
 
-	for (size_t i = 0; i < snapshot->tag_count; i++)
-		tagged[i] = snapshot->tags[i].image;
-	qsort(tagged, snapshot->tag_count, sizeof(const struct image *), compare_pointers);
-	for (size_t i = 0; i < snapshot->image_count; i++) {
+	return strncmp(digest->name, name, len) == 0 && digest->name[len] == '@'
+		       ? digest->name + len + 1
+		       : NULL;
+}
+
+/* A row for each digest that the tag's repository has for it, or one. */
+static void add_tagged(const struct graph_snapshot *snapshot, const struct tag *tag,
+		       bool each_digest, struct image_rows *all)
+{
+	size_t before = all->count;
+
+	for (size_t i = 0; i < snapshot->digest_count; i++) {
+		const char *digest = match_repository(&snapshot->digests[i], tag->name);
+
+		if (digest && snapshot->digests[i].image == tag->image &&
+		    (each_digest || all->count == before))
+			add_row(all, tag->image, tag->name, digest);
+	}
+	if (all->count == before)
+		add_row(all, tag->image, tag->name, NULL);
+}
+
+/* A row for each repository that has it by a digest, or one. */
+static void add_untagged(const struct graph_snapshot *snapshot, const struct image *image,
+			 const struct render_images_options *options, struct image_rows *all)
+{
+	const char *before = NULL;
+
+	for (size_t i = 0; i < snapshot->digest_count; i++) {
+		const struct tag *digest = &snapshot->digests[i];
+
+		if (digest->image != image ||
+		    !image_filter_match(options->filter, options->pattern, image, digest->name) ||
+		    (before && !options->digests && match_repository(digest, before)))
+			continue;
+		before = digest->name;
+		add_row(all, image, before, before + name_get_repository_len(before) + 1);
+	}
+	if (!before && image_filter_match(options->filter, options->pattern, image, NULL))
+		add_row(all, image, NULL, NULL);
+}
+
+static int compare_pointers(const void *a, const void *b)
+{
+	uintptr_t left = (uintptr_t) * (const struct image *const *)a;
+	uintptr_t right = (uintptr_t) * (const struct image *const *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* All rows, not sorted; owned by the caller. */
+static struct image_rows make_rows(const struct graph_snapshot *snapshot,
+				   const struct render_images_options *options)
+{
+	auto_free const struct image **tagged =
+		calloc(snapshot->tag_count + 1, sizeof(const struct image *));
+	struct image_rows all = { .failed = !tagged };
+
+	for (size_t i = 0; !all.failed && i < snapshot->tag_count; i++) {
+		const struct tag *tag = &snapshot->tags[i];
+
+		tagged[i] = tag->image;
+		if (image_filter_match(options->filter, options->pattern, tag->image, tag->name))
+			add_tagged(snapshot, tag, options->digests, &all);
+	}
+	if (!all.failed)
+		qsort(tagged, snapshot->tag_count, sizeof(const struct image *), compare_pointers);
+	for (size_t i = 0; !all.failed && i < snapshot->image_count; i++) {
 		const struct image *image = snapshot->images[i];
 
 		if (!bsearch(&image, tagged, snapshot->tag_count, sizeof(const struct image *),
-			     compare_pointers) &&
-		    image_filter_match(options->filter, options->pattern, image, NULL))
-			rows[count++] = (struct image_row){ .image = image, .name = NULL };
+			     compare_pointers))
+			add_untagged(snapshot, image, options, &all);
 	}
-	return count;
+	return all;
 }
 
-/* All rows, not sorted: a heap array, NULL when memory ran out. */
-static struct image_row *make_rows(const struct graph_snapshot *snapshot,
-				   const struct render_images_options *options, size_t *ret_count)
+static const char *get_tag(const struct image_row *row)
 {
-	size_t most = snapshot->tag_count + snapshot->image_count;
-	auto_free struct image_row *rows = calloc(most + 1, sizeof(*rows));
-	auto_free const struct image **tagged =
-		calloc(snapshot->tag_count + 1, sizeof(const struct image *));
-	size_t count = 0;
+	const char *end = row->name ? row->name + name_get_repository_len(row->name) : NULL;
 
-	if (!rows || !tagged)
-		return NULL;
-	for (size_t i = 0; i < snapshot->tag_count; i++) {
-		const struct tag *tag = &snapshot->tags[i];
+	return end && *end == ':' ? end + 1 : NONE;
+}
 
-		if (image_filter_match(options->filter, options->pattern, tag->image, tag->name))
-			rows[count++] =
-				(struct image_row){ .image = tag->image, .name = tag->name };
-	}
-	count += add_untagged(snapshot, options, rows + count, tagged);
-	*ret_count = count;
-	return steal_ptr(&rows);
+/* What a registry calls it, else what one would. */
+static void append_digest(struct strbuf *out, const struct image_row *row)
+{
+	if (row->digest)
+		strbuf_append_str(out, row->digest);
+	else
+		strbuf_appendf(out, "sha256:%s", image_get_manifest_digest(row->image));
 }
 
 static void append_image_row(struct strbuf *out, const struct image_row *row,
 			     const struct render_images_options *options, int64_t now_ns)
 {
-	size_t len = row->name ? image_filter_get_repository_len(row->name) : 0;
-
-	if (row->name) {
-		strbuf_append_escaped(out, row->name, len);
-		strbuf_append_char(out, '\t');
-		render_append_text(out, row->name[len] ? row->name + len + 1 : NONE);
-	} else {
-		strbuf_append_str(out, NONE "\t" NONE);
-	}
+	if (row->name)
+		strbuf_append_escaped(out, row->name, name_get_repository_len(row->name));
+	else
+		strbuf_append_str(out, NONE);
 	strbuf_append_char(out, '\t');
-	if (options->digests)
-		strbuf_appendf(out, "sha256:%s\t", image_get_manifest_digest(row->image));
+	render_append_text(out, get_tag(row));
+	strbuf_append_char(out, '\t');
+	if (options->digests) {
+		append_digest(out, row);
+		strbuf_append_char(out, '\t');
+	}
 	render_append_id(out, row->image->id, "sha256:", options->no_trunc);
 	strbuf_append_char(out, '\t');
 	render_append_ago(out, row->image->created_ns, now_ns);
@@ -125,7 +194,8 @@ static void append_image_row(struct strbuf *out, const struct image_row *row,
 /* Each id once, though it may have many tags. */
 static void append_ids(struct strbuf *out, struct image_row *rows, size_t count, bool no_trunc)
 {
-	qsort(rows, count, sizeof(*rows), compare_ids);
+	if (count)
+		qsort(rows, count, sizeof(*rows), compare_ids);
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && strcmp(rows[i].image->id, rows[i - 1].image->id) == 0)
 			continue;
@@ -160,7 +230,7 @@ static json_t *make_columns(const struct image_row *row, bool no_trunc, int64_t 
 {
 	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
 	auto_json json_t *object = make_headings();
-	size_t len = row->name ? image_filter_get_repository_len(row->name) : 0;
+	size_t len = row->name ? name_get_repository_len(row->name) : 0;
 	bool ok = object != NULL;
 
 	render_put(object, "Containers", json_string("N/A"), &ok);
@@ -169,13 +239,13 @@ static json_t *make_columns(const struct image_row *row, bool no_trunc, int64_t 
 	render_put(object, "CreatedAt", render_make_time(row->image->created_ns), &ok);
 	render_append_ago(&text, row->image->created_ns, now_ns);
 	render_put(object, "CreatedSince", make_text(&text), &ok);
-	strbuf_appendf(&text, "sha256:%s", image_get_manifest_digest(row->image));
+	append_digest(&text, row);
 	render_put(object, "Digest", make_text(&text), &ok);
 	render_append_id(&text, row->image->id, "sha256:", no_trunc);
 	render_put(object, "ID", make_text(&text), &ok);
 	strbuf_append(&text, row->name ? row->name : NONE, row->name ? len : strlen(NONE));
 	render_put(object, "Repository", make_text(&text), &ok);
-	strbuf_append_str(&text, row->name && row->name[len] ? row->name + len + 1 : NONE);
+	strbuf_append_str(&text, get_tag(row));
 	render_put(object, "Tag", make_text(&text), &ok);
 	render_append_size(&text, row->image->size_bytes);
 	render_put(object, "Size", make_text(&text), &ok);
@@ -243,10 +313,11 @@ int render_images(const struct graph_snapshot *snapshot,
 		  struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf lines = STRBUF_INIT;
-	size_t count = 0;
-	auto_free struct image_row *rows = make_rows(snapshot, options, &count);
+	struct image_rows all = make_rows(snapshot, options);
+	auto_free struct image_row *rows = all.rows;
+	size_t count = all.count;
 
-	if (!rows) {
+	if (all.failed) {
 		out->oom = true;
 		return strbuf_check(out, err);
 	}
@@ -254,7 +325,8 @@ int render_images(const struct graph_snapshot *snapshot,
 		append_ids(out, rows, count, options->no_trunc);
 		return strbuf_check(out, err);
 	}
-	qsort(rows, count, sizeof(*rows), compare_rows);
+	if (count)
+		qsort(rows, count, sizeof(*rows), compare_rows);
 	if (options->format && *options->format)
 		return render_in_format(rows, count, options, now_ns, out, err);
 	strbuf_appendf(&lines, "REPOSITORY\tTAG\t%sIMAGE ID\tCREATED\tSIZE\n",

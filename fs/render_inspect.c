@@ -170,16 +170,17 @@ void render_inspect(const struct container_view *view, struct strbuf *out)
 
 /* --- images ------------------------------------------------------------------- */
 
-static json_t *make_tags(const struct image *image, const struct graph_snapshot *snapshot)
+/* The names among these that lead to the image. */
+static json_t *make_names(const struct image *image, const struct tag *tags, size_t count)
 {
-	auto_json json_t *tags = json_array();
+	auto_json json_t *names = json_array();
 
-	for (size_t i = 0; tags && i < snapshot->tag_count; i++) {
-		if (strcmp(snapshot->tags[i].image->id, image->id) == 0 &&
-		    json_array_append_new(tags, json_string(snapshot->tags[i].name)) < 0)
+	for (size_t i = 0; names && i < count; i++) {
+		if (strcmp(tags[i].image->id, image->id) == 0 &&
+		    json_array_append_new(names, json_string(tags[i].name)) < 0)
 			return NULL;
 	}
-	return steal_ptr(&tags);
+	return steal_ptr(&names);
 }
 
 static json_t *make_rootfs(const struct image *image)
@@ -253,8 +254,9 @@ static json_t *make_image(const struct image *image, const struct graph_snapshot
 	bool ok = object != NULL;
 
 	render_put(object, "Id", make_digest(image->id), &ok);
-	render_put(object, "RepoTags", make_tags(image, snapshot), &ok);
-	render_put(object, "RepoDigests", json_array(), &ok);
+	render_put(object, "RepoTags", make_names(image, snapshot->tags, snapshot->tag_count), &ok);
+	render_put(object, "RepoDigests",
+		   make_names(image, snapshot->digests, snapshot->digest_count), &ok);
 	render_put(object, "Parent", make_parent(image, snapshot), &ok);
 	render_put(object, "Comment", render_make_string(get_comment(image)), &ok);
 	render_put(object, "Created", render_make_time(image->created_ns), &ok);

@@ -111,7 +111,7 @@ bool batch_has_layer(struct batch *batch, const char *diff_id, int64_t *ret_size
  * among the batch's images is *ret (may be NULL); ret_id gets its id. */
 int batch_add_image(struct batch *batch, const char *config_digest, const char *manifest_digest,
 		    size_t *ret, char ret_id[GRAPH_ID_SIZE], struct error *err);
-/* A tag (canonical) that the image gets. */
+/* A tag (canonical) that the image gets, or what a registry calls it ("a@sha256:..."). */
 int batch_add_tag(struct batch *batch, size_t image, const char *name, struct error *err);
 /* All of it into the store, durable. replace: move taken tags, else -EEXIST.
  * action: what on_change() is told of each image ("import", "load", "pull", "commit")

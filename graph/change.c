@@ -83,6 +83,14 @@ int graph_tag(struct graph *graph, struct image *image, const char *name, bool f
 	return ret < 0 ? ret : 0;
 }
 
+int graph_note_digest(struct graph *graph, struct image *image, const char *name, struct error *err)
+{
+	graph_lock(graph);
+	int ret = tag_locked(graph, image, name, true, err);
+	graph_unlock(graph);
+	return ret < 0 ? ret : 0;
+}
+
 /* ret_id: of the image that was moved; "" when there was nothing to do. */
 static int retag_locked(struct graph *graph, const char *from, const char *to, bool noreplace,
 			char ret_id[GRAPH_ID_SIZE], struct error *err)
@@ -102,6 +110,7 @@ static int retag_locked(struct graph *graph, const char *from, const char *to, b
 	int ret = snapshot_set_tag(next, to, image, clock_now_ns(), err);
 	if (ret < 0)
 		return ret;
+	snapshot_forget_repository(next, image, from);
 	refs_drop_damaged_tag(graph, to);
 	memcpy(ret_id, image->id, GRAPH_ID_SIZE);
 	return graph_publish_locked(graph, steal_ptr(&next), err);
@@ -151,11 +160,13 @@ static int untag_locked(struct graph *graph, const char *name, struct image *ima
 	if (!next)
 		return -ENOMEM;
 	struct tag *tag = snapshot_find_tag(next, name);
-	if (!tag || tag->image != image || (snapshot_count_tags(next, image) == 1) != is_last)
+	if (!tag || tag->image != image || snapshot_is_last(next, tag) != is_last)
 		return -EAGAIN;
 	snapshot_drop_tag(next, tag);
 	if (is_last)
 		snapshot_drop_image(next, image);
+	else if (!strchr(name, '@'))
+		snapshot_forget_repository(next, image, name);
 	int ret = graph_publish_locked(graph, steal_ptr(&next), err);
 	if (ret == 0 && is_last)
 		sweep_image(graph, graph->snapshot, image);
@@ -169,7 +180,7 @@ static int try_untag(struct graph *graph, const char *name, bool *ret_deleted, s
 
 	if (!tag)
 		return untag_damaged(graph, name, err);
-	bool is_last = snapshot_count_tags(snapshot, tag->image) == 1;
+	bool is_last = snapshot_is_last(snapshot, tag);
 	int ret = is_last ? check_unused(graph, tag->image, err) : 0;
 	if (ret < 0)
 		return ret;
@@ -190,7 +201,7 @@ int graph_untag(struct graph *graph, const char *name, bool *ret_deleted, struct
 {
 	char canonical[GRAPH_NAME_SIZE];
 
-	int ret = graph_parse_name(name, canonical, err);
+	int ret = graph_parse_reference(name, canonical, err);
 	if (ret < 0)
 		return ret;
 	do

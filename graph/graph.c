@@ -171,7 +171,7 @@ struct image *graph_find_image(struct graph *graph, const char *ref, struct erro
 	char name[GRAPH_NAME_SIZE];
 	const char *digits = strncmp(ref, "sha256:", 7) == 0 ? ref + 7 : ref;
 
-	if (digits == ref && graph_parse_name(ref, name, NULL) == 0) {
+	if (digits == ref && graph_parse_reference(ref, name, NULL) == 0) {
 		struct tag *tag = snapshot_find_tag(snapshot, name);
 		if (tag)
 			return image_ref(tag->image);

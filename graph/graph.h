@@ -60,6 +60,9 @@ struct graph_snapshot {
 	struct image **images; /* newest arrival first */
 	size_t tag_count;
 	struct tag *tags; /* sorted by bytes of name */
+	/* What registries call images by: "REPOSITORY@sha256:DIGITS", since a pull or push; sorted. */
+	size_t digest_count;
+	struct tag *digests;
 	size_t folder_count;
 	char **folders; /* "team", "localhost:5000/team"; sorted; made by graph_make_folder */
 };
@@ -92,9 +95,12 @@ void graph_close(struct graph *graph);
  * "sha256" is refused; a name of 12 or 64 hexadecimal digits alone is refused),
  * -ENAMETOOLONG. */
 int graph_parse_name(const char *text, char ret_name[GRAPH_NAME_SIZE], struct error *err);
+/* The same, or "NAME[:TAG]@sha256:DIGITS", whose canonical form is "NAME@sha256:DIGITS": of a name with a digest
+ * the tag says nothing. */
+int graph_parse_reference(const char *text, char ret_name[GRAPH_NAME_SIZE], struct error *err);
 
-/* Find an image by tag name ("a", "a:1"), "sha256:" + digits, full id, 12 digits
- * or a unique prefix of 4 digits or more (names come first). A new reference.
+/* Find an image by tag name ("a", "a:1"), what a registry calls it ("a@sha256:..."), "sha256:" + digits,
+ * full id, 12 digits or a unique prefix of 4 digits or more (names come first). A new reference.
  * NULL and -ENOENT "no such image: X", or -EINVAL when the prefix is ambiguous. */
 struct image *graph_find_image(struct graph *graph, const char *ref, struct error *err);
 
@@ -104,8 +110,14 @@ struct image *graph_find_image(struct graph *graph, const char *ref, struct erro
  * another image and !force; already pointing there is success. */
 int graph_tag(struct graph *graph, struct image *image, const char *name, bool force,
 	      struct error *err);
-/* Remove a tag. The last tag of an image removes the image as well, unless a
- * container uses it: then -EBUSY and nothing changes. *ret_deleted (may be NULL). */
+/* From now on a registry calls the image so: "NAME@sha256:DIGITS", canonical. Nothing is reported.
+ * -ENOENT when the image has gone meanwhile. */
+int graph_note_digest(struct graph *graph, struct image *image, const char *name,
+		      struct error *err);
+/* Remove a tag, or what a registry calls an image. The last tag of an image removes the image as well, and so
+ * does the last digest of one without a tag, unless a
+ * container uses it: then -EBUSY and nothing changes. *ret_deleted (may be NULL).
+ * The digests of a repository go with the image's last tag in it. */
 int graph_untag(struct graph *graph, const char *name, bool *ret_deleted, struct error *err);
 /* Rename a tag, replacing a taken one (whose image stays) unless noreplace (-EEXIST). */
 int graph_retag(struct graph *graph, const char *from, const char *to, bool noreplace,

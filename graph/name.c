@@ -7,6 +7,7 @@
  *               it, or "localhost": host or [IPv6], and a port if need be
  *     component [a-z0-9]+ groups, joined by one '.', one or two '_', or any '-'
  *     tag       [A-Za-z0-9_][A-Za-z0-9_.-]{0,127}
+ *     reference name ['@sha256:' 64 digits]
  *
  * The text is never changed: a part is a pointer and a length.
  * Source: distribution/reference, reference.go and regexp.go.
@@ -16,10 +17,12 @@
 #include "base/num.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #define REPOSITORY_MAX 255 /* Docker's NameTotalLengthMax: domain and path */
 #define TAG_MAX 128
+#define DIGEST_MARK "@sha256:"
 
 struct part {
 	const char *at;
@@ -260,6 +263,54 @@ int graph_parse_name(const char *text, char ret_name[GRAPH_NAME_SIZE], struct er
 	ret_name[repo.len] = ':';
 	memcpy(ret_name + repo.len + 1, tag.at, tag.len);
 	ret_name[repo.len + 1 + tag.len] = '\0';
+	return 0;
+}
+
+int name_split_digest(const char *text, char ret_name[GRAPH_NAME_SIZE],
+		      char ret_digest[DIGEST_SIZE], struct error *err)
+{
+	const char *at = strchrnul(text, '@');
+	size_t skip = strlen(DIGEST_MARK);
+	char bare[GRAPH_NAME_SIZE];
+	int ret;
+
+	if (at - text >= GRAPH_NAME_SIZE)
+		return error_set(err, ENAMETOOLONG, "image name '%s' is longer than %d bytes", text,
+				 GRAPH_NAME_SIZE - 1);
+	memcpy(bare, text, (size_t)(at - text));
+	bare[at - text] = '\0';
+	if (*at && (strncmp(at, DIGEST_MARK, skip) != 0 || !num_is_hex(at + skip, DIGEST_SIZE - 1)))
+		return error_set(err, EINVAL,
+				 "invalid image name '%s': behind '@' stands sha256: and 64 digits",
+				 text);
+	ret = graph_parse_name(bare, ret_name, err);
+	if (ret < 0)
+		return ret;
+	snprintf(ret_digest, DIGEST_SIZE, "%s", *at ? at + skip : "");
+	return 0;
+}
+
+size_t name_get_repository_len(const char *name)
+{
+	const char *end = strchr(name, '@');
+
+	if (!end)
+		end = strrchr(name, ':');
+	return end ? (size_t)(end - name) : strlen(name);
+}
+
+int graph_parse_reference(const char *text, char ret_name[GRAPH_NAME_SIZE], struct error *err)
+{
+	char name[GRAPH_NAME_SIZE], digest[DIGEST_SIZE];
+	int ret = name_split_digest(text, name, digest, err);
+
+	if (ret < 0)
+		return ret;
+	if (!*digest)
+		memcpy(ret_name, name, GRAPH_NAME_SIZE);
+	else
+		snprintf(ret_name, GRAPH_NAME_SIZE, "%.*s" DIGEST_MARK "%s",
+			 (int)name_get_repository_len(name), name, digest);
 	return 0;
 }
 

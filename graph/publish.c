@@ -199,19 +199,25 @@ static void take_back(struct batch *batch)
 		sweep_image(batch->graph, batch->graph->snapshot, batch->images[i]);
 }
 
+static bool is_tag(const struct batch_tag *tag)
+{
+	return !strchr(tag->name, '@');
+}
+
 static void report(struct batch *batch, const char *action)
 {
 	for (size_t i = 0; i < batch->image_count; i++) {
 		const char *name = "";
 
 		for (size_t k = batch->tag_count; k-- > 0;)
-			if (batch->tags[k].image == i)
+			if (batch->tags[k].image == i && is_tag(&batch->tags[k]))
 				name = batch->tags[k].name;
 		graph_report(batch->graph, action, batch->images[i]->id, name);
 	}
 	for (size_t k = 0; k < batch->tag_count; k++)
-		graph_report(batch->graph, "tag", batch->images[batch->tags[k].image]->id,
-			     batch->tags[k].name);
+		if (is_tag(&batch->tags[k]))
+			graph_report(batch->graph, "tag", batch->images[batch->tags[k].image]->id,
+				     batch->tags[k].name);
 }
 
 int batch_publish(struct batch *batch, bool replace, const char *action, struct error *err)

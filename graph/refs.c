@@ -7,7 +7,7 @@
  *      "tags": [{"name", "image", "set"}],
  *      "folders": ["team"]}
  *
- * Digests are bare digits, times nanoseconds. An image repeats its blobs and layers,
+ * Digests are bare digits, times nanoseconds. Among the tags is also what registries call images ("a@sha256:..."). An image repeats its blobs and layers,
  * so that the sweep knows what a damaged one still owns. Entries whose image
  * cannot be read (and their tags) are kept aside and written back as they are.
  */
@@ -73,6 +73,8 @@ int refs_write(const struct graph *graph, const struct graph_snapshot *snapshot,
 		failed |= json_array_append_new(images, render_image(snapshot->images[i]));
 	for (size_t i = 0; i < snapshot->tag_count; i++)
 		failed |= json_array_append_new(tags, render_tag(&snapshot->tags[i]));
+	for (size_t i = 0; i < snapshot->digest_count; i++)
+		failed |= json_array_append_new(tags, render_tag(&snapshot->digests[i]));
 	for (size_t i = 0; i < snapshot->folder_count; i++)
 		failed |= json_array_append_new(folders, json_string(snapshot->folders[i]));
 	json_t *refs auto_json = json_pack("{s:i, s:O, s:O, s:O}", "version", REFS_VERSION,
@@ -180,7 +182,7 @@ static int read_tags(struct graph *graph, json_t *list, struct graph_snapshot *s
 		struct image *image = snapshot_find_id(snapshot, json_get_str(entry, "image", ""));
 		struct error reason = ERROR_INIT;
 
-		int ret = graph_parse_name(text, name, &reason);
+		int ret = graph_parse_reference(text, name, &reason);
 		if (ret == 0 && !image)
 			ret = error_set(&reason, ENOENT, "its image is not there");
 		if (ret == 0)

@@ -13,7 +13,6 @@
 
 #define DOCKER_HUB "docker.io"
 #define DOCKER_HUB_HOST "registry-1.docker.io"
-#define DIGEST_MARK "@sha256:"
 
 static void set_registry(struct registry_name *name, const char *text, size_t len)
 {
@@ -34,52 +33,35 @@ static void set_repository(struct registry_name *name, const char *text, size_t 
 		 is_official ? "library/" : "", (int)len, text);
 }
 
-/* Cut "@sha256:DIGITS" off; false when there is an '@' of another kind. */
-static bool cut_digest(char *text, char ret_digest[DIGEST_SIZE])
-{
-	char *at = strchr(text, '@');
-	size_t skip = strlen(DIGEST_MARK);
-
-	ret_digest[0] = '\0';
-	if (!at)
-		return true;
-	if (strncmp(at, DIGEST_MARK, skip) != 0 || !num_is_hex(at + skip, DIGEST_SIZE - 1))
-		return false;
-	memcpy(ret_digest, at + skip, DIGEST_SIZE);
-	*at = '\0';
-	return true;
-}
-
 int registry_name_parse(const char *text, const char *default_registry, struct registry_name *ret,
 			struct error *err)
 {
 	struct registry_name name = { .text = "" };
 	char canonical[GRAPH_NAME_SIZE];
-	auto_free char *copy = strdup(text);
-	int r;
+	int r = name_split_digest(text, canonical, name.digest, err);
 
-	if (!copy)
-		return error_set(err, ENOMEM, "out of memory for a name");
-	if (!cut_digest(copy, name.digest))
-		return error_set(err, EINVAL,
-				 "invalid image name '%s': behind '@' stands sha256: and 64 digits",
-				 text);
-	r = graph_parse_name(copy, canonical, err);
 	if (r < 0)
 		return r;
 	snprintf(name.text, sizeof(name.text), "%s", text);
 	size_t host_len = name_get_host_len(canonical);
 	const char *path = canonical + (host_len ? host_len + 1 : 0);
-	const char *colon = strrchr(path, ':');
+	const char *colon = canonical + name_get_repository_len(canonical);
 	set_registry(&name, host_len ? canonical : default_registry,
 		     host_len ? host_len : strlen(default_registry));
 	set_repository(&name, path, (size_t)(colon - path));
+	snprintf(name.local, sizeof(name.local), "%.*s", (int)(colon - canonical), canonical);
 	if (!*name.digest) {
 		snprintf(name.tag, sizeof(name.tag), "%s", colon + 1);
 		memcpy(name.listed, canonical, sizeof(name.listed));
 	}
 	*ret = name;
 	return 0;
+}
+
+void registry_name_append_digest(const struct registry_name *name, const char *digest,
+				 struct strbuf *out)
+{
+	strbuf_appendf(out, "%s@sha256:%s", name->local, digest);
 }
 
 int registry_name_parse_host(const char *text, const char *default_registry,

@@ -201,22 +201,33 @@ static const char *get_layer_digest(const void *arg, size_t index)
 
 /* --- into the store --------------------------------------------------------------------------------- */
 
-/* Is the tag at this very image already? */
-static bool is_up_to_date(struct pull *pull, const char *id)
+/* The image, if what was asked for leads to this very one already. */
+static struct image *find_same(struct pull *pull, const char *digest_name, const char *id)
 {
-	struct image *image AUTO(image_unref) = NULL;
-	char text[GRAPH_ID_SIZE + 8] = "sha256:";
+	struct image *image AUTO(image_unref) =
+		graph_find_image(pull->registries->graph,
+				 *pull->name.listed ? pull->name.listed : digest_name, NULL);
 
-	memcpy(text + strlen(text), id, GRAPH_ID_SIZE);
-	image = graph_find_image(pull->registries->graph,
-				 *pull->name.listed ? pull->name.listed : text, NULL);
-	return image && strcmp(image->id, id) == 0 &&
-	       strcmp(stored_image_of(image)->manifest_digest, pull->manifest_digest) == 0;
+	if (!image || strcmp(image->id, id) != 0 ||
+	    strcmp(stored_image_of(image)->manifest_digest, pull->manifest_digest) != 0)
+		return NULL;
+	return steal_ptr(&image);
+}
+
+static int add_names(struct pull *pull, size_t image, const char *digest_name, struct error *err)
+{
+	int ret = batch_add_tag(pull->batch, image, digest_name, err);
+
+	if (ret == 0 && *pull->name.listed)
+		ret = batch_add_tag(pull->batch, image, pull->name.listed, err);
+	return ret;
 }
 
 static int publish(struct pull *pull, char ret_id[GRAPH_ID_SIZE], bool *ret_is_new,
 		   struct error *err)
 {
+	struct image *same AUTO(image_unref) = NULL;
+	AUTO(strbuf_deinit) struct strbuf name = STRBUF_INIT;
 	char digest[DIGEST_SIZE];
 	size_t image = 0;
 	int ret = batch_put_text(pull->batch, strbuf_get_str(&pull->manifest_text),
@@ -225,15 +236,20 @@ static int publish(struct pull *pull, char ret_id[GRAPH_ID_SIZE], bool *ret_is_n
 	if (ret == 0)
 		ret = batch_add_image(pull->batch, pull->manifest.config.digest, digest, &image,
 				      ret_id, err);
+	registry_name_append_digest(&pull->name, pull->first_digest, &name);
+	if (ret == 0)
+		ret = strbuf_check(&name, err);
 	if (ret < 0)
 		return ret;
-	*ret_is_new = !is_up_to_date(pull, ret_id);
-	if (!*ret_is_new) {
-		graph_report(pull->registries->graph, "pull", ret_id, pull->name.listed);
-		return 0;
+	same = find_same(pull, strbuf_get_str(&name), ret_id);
+	*ret_is_new = !same;
+	if (same) {
+		ret = graph_note_digest(pull->registries->graph, same, strbuf_get_str(&name), err);
+		if (ret == 0)
+			graph_report(pull->registries->graph, "pull", ret_id, pull->name.listed);
+		return ret;
 	}
-	if (*pull->name.listed)
-		ret = batch_add_tag(pull->batch, image, pull->name.listed, err);
+	ret = add_names(pull, image, strbuf_get_str(&name), err);
 	return ret < 0 ? ret : batch_publish(pull->batch, true, "pull", err);
 }
 

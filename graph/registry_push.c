@@ -139,6 +139,23 @@ static int send_image(struct push *push, size_t *ret_size, struct error *err)
 	return http ? send_manifest(push, http, ret_size, err) : -ENOMEM;
 }
 
+/* The registry knows it by its digest now. That somebody has removed it here meanwhile is no failure of the push. */
+static int note_digest(struct push *push, struct error *err)
+{
+	AUTO(strbuf_deinit) struct strbuf name = STRBUF_INIT;
+	int ret;
+
+	registry_name_append_digest(&push->name, stored_image_of(push->image)->manifest_digest,
+				    &name);
+	ret = strbuf_check(&name, err);
+	if (ret == 0)
+		ret = graph_note_digest(push->registries->graph, push->image, strbuf_get_str(&name),
+					err);
+	if (ret == -ENOENT)
+		error_clear(err);
+	return ret == -ENOENT ? 0 : ret;
+}
+
 static int run_push(void *arg, struct error *err)
 {
 	struct push *push = arg;
@@ -148,6 +165,8 @@ static int run_push(void *arg, struct error *err)
 	progress_set_title(push->transfer.progress, "The push refers to repository [%s/%s]",
 			   push->name.registry, push->name.repository);
 	ret = send_image(push, &size, err);
+	if (ret == 0)
+		ret = note_digest(push, err);
 	if (ret < 0)
 		return error_wrap(err, ret, "'%s' at registry %s", push->name.text,
 				  push->name.registry);

@@ -61,14 +61,17 @@ int stored_image_read(const struct graph *graph, const char *id, const char *man
 
 /* --- snapshot.c ------------------------------------------------------------------ */
 
-/* An empty one with room for so many; NULL: out of memory. */
+/* An empty one with room for so many (tags and digests each); NULL: out of memory. */
 struct graph_snapshot *snapshot_new(size_t images, size_t tags, size_t folders);
 /* A private copy to be changed, with room for so many images and tags and one folder more.
  * NULL: out of memory. */
 struct graph_snapshot *snapshot_dup(const struct graph_snapshot *from, size_t images, size_t tags);
+/* Here and below a tag is also what a registry calls an image: "a@sha256:...". */
 struct tag *snapshot_find_tag(const struct graph_snapshot *snapshot, const char *name);
 struct image *snapshot_find_id(const struct graph_snapshot *snapshot, const char *id);
 size_t snapshot_count_tags(const struct graph_snapshot *snapshot, const struct image *image);
+/* Has its image no other name that keeps it? */
+bool snapshot_is_last(const struct graph_snapshot *snapshot, const struct tag *tag);
 bool snapshot_has_below(const struct graph_snapshot *snapshot, const char *folder);
 /* Changes of a private copy. Takes a reference of the image. */
 void snapshot_add_image(struct graph_snapshot *snapshot, struct image *image);
@@ -78,6 +81,9 @@ void snapshot_drop_image(struct graph_snapshot *snapshot, const struct image *im
 int snapshot_set_tag(struct graph_snapshot *snapshot, const char *name, struct image *image,
 		     int64_t set_ns, struct error *err);
 void snapshot_drop_tag(struct graph_snapshot *snapshot, struct tag *tag);
+/* A tag of the image has gone: its repository's digests go too, if it was the last there. */
+void snapshot_forget_repository(struct graph_snapshot *snapshot, const struct image *image,
+				const char *name);
 int snapshot_add_folder(struct graph_snapshot *snapshot, const char *path, struct error *err);
 /* False when it was not there. */
 bool snapshot_drop_folder(struct graph_snapshot *snapshot, const char *path);

@@ -161,22 +161,8 @@ static bool is_image_id(const char *text)
 int config_check_image(const char *text, struct error *err)
 {
 	char name[GRAPH_NAME_SIZE];
-	const char *digest = strstr(text, "@sha256:");
-	char *bare;
-	int ret;
 
-	if (is_image_id(text))
-		return 0;
-	if (!digest)
-		return graph_parse_name(text, name, err);
-	if (!num_is_hex(digest + 8, 64))
-		return error_set(err, EINVAL, "'%s' has no sha256 digest of 64 digits", text);
-	bare = strndup(text, (size_t)(digest - text));
-	if (!bare)
-		return error_set_sys(err, ENOMEM, "cannot check '%s'", text);
-	ret = graph_parse_name(bare, name, err);
-	free(bare);
-	return ret;
+	return is_image_id(text) ? 0 : graph_parse_reference(text, name, err);
 }
 
 int config_check_directory(const char *text, struct error *err)

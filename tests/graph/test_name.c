@@ -41,6 +41,45 @@ static void test_canonical_names(void **state)
 	}
 }
 
+#define DIGITS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void test_references(void **state)
+{
+	static const struct {
+		const char *text, *name;
+		size_t repository_len;
+	} cases[] = {
+		{ "a", "a:latest", 1 },
+		{ "a@sha256:" DIGITS, "a@sha256:" DIGITS, 1 },
+		{ "localhost:5000/a:1", "localhost:5000/a:1", 16 },
+		{ "localhost:5000/a:1@sha256:" DIGITS, "localhost:5000/a@sha256:" DIGITS, 16 },
+	};
+	static const char *const bad[] = { "a@",
+					   "a@sha256:12",
+					   "a@sha256:" DIGITS "0",
+					   "@sha256:" DIGITS,
+					   "a@md5:" DIGITS,
+					   "A@sha256:" DIGITS };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct error err = ERROR_INIT;
+		char name[GRAPH_NAME_SIZE];
+
+		assert_ok(graph_parse_reference(cases[i].text, name, &err), &err);
+		assert_string_equal(name, cases[i].name);
+		assert_int_equal(name_get_repository_len(name), cases[i].repository_len);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct error err = ERROR_INIT;
+		char name[GRAPH_NAME_SIZE] = "untouched";
+
+		assert_int_equal(graph_parse_reference(bad[i], name, &err), -EINVAL);
+		assert_string_equal(name, "untouched");
+		assert_true(err.msg[0]);
+	}
+}
+
 static void test_bad_names(void **state)
 {
 	static const struct {
@@ -161,7 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_canonical_names), cmocka_unit_test(test_bad_names),
 		cmocka_unit_test(test_lengths),         cmocka_unit_test(test_folders),
-		cmocka_unit_test(test_needs_no_memory),
+		cmocka_unit_test(test_references),      cmocka_unit_test(test_needs_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

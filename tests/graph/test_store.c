@@ -100,6 +100,79 @@ static void test_ambiguous(void **state)
 	assert_ptr_equal(graph_find_digits(snapshot, "abcdf", "abcdf", NULL), &two.image);
 }
 
+#define DIGITS "1111111111111111111111111111111111111111111111111111111111111111"
+#define OTHERS "2222222222222222222222222222222222222222222222222222222222222222"
+
+/* "NAME@D NAME@D": of digests the first digit. */
+static void assert_digests(struct fixture *fixture, const char *want)
+{
+	struct graph_snapshot *snapshot AUTO(graph_snapshot_unref) =
+		graph_get_snapshot(fixture->graph);
+	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+
+	for (size_t i = 0; i < snapshot->digest_count; i++) {
+		const char *name = snapshot->digests[i].name;
+
+		strbuf_appendf(&text, "%s%.*s@%c", i ? " " : "", (int)strcspn(name, "@"), name,
+			       strchr(name, '@')[8]);
+	}
+	assert_string_equal(strbuf_get_str(&text), want);
+}
+
+/* What registries call an image finds it, survives, moves, and goes with the repository's last tag. */
+static void test_digests(void **state)
+{
+	struct fixture *fixture = *state;
+	char one[GRAPH_ID_SIZE], two[GRAPH_ID_SIZE];
+	struct error err = ERROR_INIT;
+
+	add_image(fixture, "r/a:1", "1", one);
+	add_image(fixture, NULL, "2", two);
+	struct image *image AUTO(image_unref) = graph_find_image(fixture->graph, one, &err);
+	assert_ok(graph_tag(fixture->graph, image, "b:1", false, &err), &err);
+	fixture->events[0] = '\0';
+	assert_ok(graph_note_digest(fixture->graph, image, "r/a@sha256:" DIGITS, &err), &err);
+	assert_ok(graph_note_digest(fixture->graph, image, "b@sha256:" DIGITS, &err), &err);
+	assert_ok(graph_note_digest(fixture->graph, image, "b@sha256:" OTHERS, &err), &err);
+	assert_string_equal(fixture->events, "");
+	assert_id(fixture, "r/a:9@sha256:" DIGITS, one);
+	assert_missing(fixture, "r/a@sha256:" OTHERS, ENOENT, "no such image: r/a@sha256:" OTHERS);
+	graph_close(fixture->graph);
+	open_graph(fixture);
+	assert_digests(fixture, "b@1 b@2 r/a@1");
+	assert_tags(fixture, "b:1 r/a:1");
+}
+
+static void test_digests_go(void **state)
+{
+	struct fixture *fixture = *state;
+	char one[GRAPH_ID_SIZE], two[GRAPH_ID_SIZE];
+	struct error err = ERROR_INIT;
+	bool deleted = true;
+
+	add_image(fixture, "r/a:1", "1", one);
+	add_image(fixture, NULL, "2", two);
+	struct image *image AUTO(image_unref) = graph_find_image(fixture->graph, one, &err);
+	struct image *bare AUTO(image_unref) = graph_find_image(fixture->graph, two, &err);
+	assert_ok(graph_tag(fixture->graph, image, "b:1", false, &err), &err);
+	assert_ok(graph_note_digest(fixture->graph, image, "r/a@sha256:" DIGITS, &err), &err);
+	assert_ok(graph_note_digest(fixture->graph, image, "b@sha256:" DIGITS, &err), &err);
+	assert_ok(graph_note_digest(fixture->graph, image, "b@sha256:" OTHERS, &err), &err);
+	assert_ok(graph_note_digest(fixture->graph, bare, "b@sha256:" OTHERS, &err), &err);
+	assert_id(fixture, "b@sha256:" OTHERS, two);
+	assert_ok(graph_untag(fixture->graph, "r/a:1", &deleted, &err), &err);
+	assert_false(deleted);
+	assert_digests(fixture, "b@1 b@2");
+	assert_ok(graph_untag(fixture->graph, "b@sha256:" DIGITS, &deleted, &err), &err);
+	assert_false(deleted);
+	assert_ok(graph_untag(fixture->graph, "b@sha256:" OTHERS, &deleted, &err), &err);
+	assert_true(deleted);
+	assert_digests(fixture, "");
+	assert_tags(fixture, "b:1");
+	assert_int_equal(graph_note_digest(fixture->graph, bare, "b@sha256:" OTHERS, &err),
+			 -ENOENT);
+}
+
 static void test_names_first(void **state)
 {
 	struct fixture *fixture = *state;
@@ -522,11 +595,12 @@ static void test_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_finding),      TEST(test_ambiguous),    TEST(test_names_first),
-		TEST(test_tag),          TEST(test_retag),        TEST(test_untag),
-		TEST(test_remove_image), TEST(test_folders),      TEST(test_reopen),
-		TEST(test_after_crash),  TEST(test_damaged),      TEST(test_damaged_removed),
-		TEST(test_damaged_list), TEST(test_many_threads), TEST(test_killed),
+		TEST(test_finding),      TEST(test_ambiguous),       TEST(test_names_first),
+		TEST(test_digests),      TEST(test_digests_go),      TEST(test_tag),
+		TEST(test_retag),        TEST(test_untag),           TEST(test_remove_image),
+		TEST(test_folders),      TEST(test_reopen),          TEST(test_after_crash),
+		TEST(test_damaged),      TEST(test_damaged_removed), TEST(test_damaged_list),
+		TEST(test_many_threads), TEST(test_killed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

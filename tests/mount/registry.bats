@@ -77,6 +77,34 @@ get_id() {
 	expect_refusal EINVAL "pull: 'linux/' is not a platform; OS/ARCH[/VARIANT]" "pull --platform linux/ $name"
 }
 
+@test "what the registry calls an image: RepoDigests and --digests after pull and push, and names by it" {
+	local name digest other
+	name=$(registry_name plain)/team/app
+	digest=$(ctl "pull $name:1" | sed -n 's/^Digest: //p')
+	expect_equal "$(ctl "inspect $name:1" | jq -c '.[0].RepoDigests')" "[\"$name@$digest\"]"
+	expect_match "$(ctl "images --digests $name" | tail -n 1 | tr -s ' ')" "^$name 1 $digest "
+	other=$(registry_name plain)/copy
+	ctl "tag $name:1 $other:2" "push $other:2" >/dev/null
+	expect_equal "$(ctl "inspect $name@$digest" | jq -c '.[0].RepoDigests')" \
+		"[\"$other@$digest\",\"$name@$digest\"]"
+	expect_equal "$(ctl "rmi $other:2")" "Untagged: $other:2"
+	expect_equal "$(ctl "inspect $name:1" | jq -c '.[0].RepoDigests')" "[\"$name@$digest\"]"
+	ctl "run --name a $name:7@$digest" >/dev/null
+	expect_equal "$(wait_exit a)" 0
+	expect_equal "$(field "$MNT/containers/a/status" Image)" "$name:7@$digest"
+	expect_refusal EBUSY "rmi: image $(cut -c 1-12 "$SANDBOX/work/id") is used by container 'a'" "rmi $name:1"
+	ctl 'rm a' >/dev/null
+	# Of an index it is the index that has the name.
+	other=$(ctl "pull $(registry_name plain)/multi:1" | sed -n 's/^Digest: //p')
+	expect_match "$(ctl "inspect $name:1" | jq -c '.[0].RepoDigests')" "/multi@$other\""
+	ctl "rmi $(registry_name plain)/multi:1" "rmi $name:1" >/dev/null
+	# Without a tag: the repository is known, and the name of its digest is its last.
+	ctl "pull -q $name@$digest" >/dev/null
+	expect_match "$(ctl "images $name" | tail -n 1 | tr -s ' ')" "^$name <none> $(cut -c 1-12 "$SANDBOX/work/id") "
+	expect_equal "$(ctl "images -q -f dangling=true $name")" "$(cut -c 1-12 "$SANDBOX/work/id")"
+	expect_equal "$(ctl "rmi $name@$digest")" "Untagged: $name@$digest"$'\n'"Deleted: sha256:$(cat "$SANDBOX/work/id")"
+}
+
 @test "push: skopeo reads what went out, blobs are sent once, and it comes back the same" {
 	local name id lines
 	name=$(registry_name plain) id=$(get_id "$IMAGE")
