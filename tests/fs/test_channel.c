@@ -5,7 +5,6 @@
  * is in memory that all share.
  */
 #include "tests/fs/channel_server.h"
-#include "tests/test.h"
 
 #include "base/clock.h"
 #include "base/path.h"

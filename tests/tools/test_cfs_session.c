@@ -7,6 +7,7 @@
 
 #include "tests/test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -80,6 +81,48 @@ static int end(pid_t pid)
 	return WEXITSTATUS(status);
 }
 
+static void nap(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+}
+
+#define NAPS 6000 /* half a minute, to end what hangs */
+
+static bool has_open(pid_t pid, const char *what)
+{
+	char links[32], target[128];
+	bool found = false;
+
+	snprintf(links, sizeof(links), "/proc/%d/fd", (int)pid);
+	DIR *dir = opendir(links);
+	assert_non_null(dir);
+	for (struct dirent *e; !found && (e = readdir(dir));) {
+		ssize_t n = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
+		found = n > 0 && memmem(target, (size_t)n, what, strlen(what));
+	}
+	closedir(dir);
+	return found;
+}
+
+/* Wait until the session has something open whose name holds these words. */
+static void await_open(pid_t pid, const char *what)
+{
+	for (int i = 0; !has_open(pid, what); i++, nap())
+		assert_true(i < NAPS);
+}
+
+/* Wait until a file has all of the text. */
+static void await_file(const char *name, const char *want)
+{
+	struct stat st = { .st_size = 0 };
+
+	for (int i = 0; st.st_size < (off_t)strlen(want); i++, nap()) {
+		assert_true(i < NAPS);
+		assert_int_equal(fstatat(dir_fd, name, &st, 0), 0);
+	}
+	check_file(name, want);
+}
+
 static void answer(const char *text)
 {
 	int fd = openat(dir_fd, "wait", O_WRONLY | O_CLOEXEC);
@@ -123,8 +166,8 @@ static void test_from_now(void **state)
 	pid_t pid = begin(
 		(struct session){ .with_stdout = true, .with_stderr = true, .from_now = true });
 	int fd = openat(dir_fd, "wait", O_WRONLY | O_CLOEXEC);
-	/* wait is opened first and the outputs after it: let them be. */
-	nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+	/* After stdout, which is then at its end. */
+	await_open(pid, "/stderr");
 	int out = openat(dir_fd, "stdout", O_WRONLY | O_APPEND | O_CLOEXEC);
 	assert_int_equal(write(out, "after\n", 6), 6);
 	close(out);
@@ -144,7 +187,7 @@ static void test_stdin_is_passed(void **state)
 	write_file("in", "hello\n");
 	pid_t pid = begin((struct session){ .with_stdin = true, .with_stdout = true });
 	int fd = openat(dir_fd, "wait", O_WRONLY | O_CLOEXEC);
-	nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+	await_file("stdin", "hello\n");
 	assert_int_equal(write(fd, "0\n", 2), 2);
 	close(fd);
 	assert_int_equal(end(pid), 0);
@@ -159,11 +202,11 @@ static void test_signals_become_commands(void **state)
 	write_file("stderr", "");
 	pid_t pid = begin((struct session){ .with_stdout = true, .with_signals = true });
 	int fd = openat(dir_fd, "wait", O_WRONLY | O_CLOEXEC);
-	nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+	await_open(pid, "[signalfd]");
 	kill(pid, SIGTERM);
-	nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+	await_file("ctl", "kill TERM\n");
 	kill(pid, SIGUSR2);
-	nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+	await_file("ctl", "kill TERM\nkill USR2\n");
 	assert_int_equal(write(fd, "143\n", 4), 4);
 	close(fd);
 	assert_int_equal(end(pid), 143);
