@@ -77,7 +77,7 @@ static const struct verb_row verb_rows[] = {
 	  &command_no_options, .take_operands = command_take_rename },
 	{ VERB_RESTART, "restart", "[OPTION]... NAME...", "[OPTION]... [SECONDS]",
 	  "Stop containers and start them again",
-	  &command_restart_options, .interruptible = true, .take_operands = command_take_stop },
+	  &command_stop_options, .interruptible = true, .take_operands = command_take_stop },
 	{ VERB_RM, "rm", "[OPTION]... NAME...", "[OPTION]...",
 	  "Remove containers, running ones only with -f",
 	  &command_rm_options, .take_operands = command_take_targets },

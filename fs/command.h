@@ -70,18 +70,18 @@ struct command {
 	bool pause;     /* commit: unless --pause=false */
 	char **targets; /* names, NULL-terminated; in a container's ctl: empty */
 	size_t target_count;
-	int signo;                               /* kill (9 by default), stop -s (0: configured) */
-	int64_t timeout_s;                       /* stop, restart: -1 when not given */
-	bool remove;                             /* run --rm (also in config as AutoRemove) */
-	bool detach;                             /* run -d: said, though a control file always is */
-	enum pull_policy pull;                   /* create, run: never unless said */
-	bool force, volumes;                     /* options of rm, rmi, tag, prune */
-	bool dry_run;                            /* prune -n */
-	bool digests;                            /* images --digests */
+	int signo;             /* kill (9 by default); stop, restart -s (0: configured) */
+	int64_t timeout_s;     /* stop, restart: -1 when not given */
+	bool remove;           /* run --rm (also in config as AutoRemove) */
+	bool detach;           /* run -d: said, though a control file always is */
+	enum pull_policy pull; /* create, run: never unless said */
+	bool force, volumes;   /* options of rm, rmi, tag, prune */
+	bool dry_run;          /* prune -n */
+	bool digests;          /* images --digests */
 	bool all, quiet, latest, no_trunc, size; /* options of ps, images, history */
 	int64_t limit;                           /* ps -n; -1: none */
 	char **filters;                          /* ps --filter K=V, NULL-terminated, or NULL */
-	char *format;                            /* ps/inspect --format, or NULL */
+	char *format;                            /* ps, images, stats, inspect --format, or NULL */
 	unsigned rows, cols;                     /* resize */
 	unsigned port_count; /* named by -p and --expose: what a few words can make is bounded */
 };

@@ -111,6 +111,7 @@ static int take_filter(TAKE_ARGS)
 #define ALL { OPTION('a', "all", NULL), .take = command_take_flag, AT(all) }
 #define QUIET { OPTION('q', "quiet", NULL), .take = command_take_flag, AT(quiet) }
 #define NO_TRUNC { OPTION(0, "no-trunc", NULL), .take = command_take_flag, AT(no_trunc) }
+#define FORMAT { OPTION(0, "format", "FORMAT"), .take = command_take_string, AT(format) }
 #define FORCE { OPTION('f', "force", NULL), .take = command_take_flag, AT(force) }
 #define TIME \
 	{ OPTION('t', "time", "SECONDS"), .take = take_time }, \
@@ -122,7 +123,7 @@ static const struct option_spec images_specs[] = {
 	ALL,
 	{ OPTION(0, "digests", NULL), .take = command_take_flag, AT(digests) },
 	{ OPTION('f', "filter", "KEY=VALUE"), .take = take_filter, AT(filters) },
-	{ OPTION(0, "format", "FORMAT"), .take = command_take_string, AT(format) },
+	FORMAT,
 	NO_TRUNC,
 	QUIET,
 };
@@ -141,7 +142,7 @@ static const struct option_spec load_specs[] = {
 static const struct option_spec ps_specs[] = {
 	ALL,
 	{ OPTION('f', "filter", "KEY=VALUE"), .take = take_filter, AT(filters) },
-	{ OPTION(0, "format", "FORMAT"), .take = command_take_string, AT(format) },
+	FORMAT,
 	{ OPTION('n', "last", "N"), .take = take_limit },
 	{ OPTION('l', "latest", NULL), .take = take_latest },
 	NO_TRUNC,
@@ -157,16 +158,16 @@ static const struct option_spec prune_specs[] = {
 };
 static const struct option_spec stats_specs[] = {
 	ALL,
+	FORMAT,
 	{ OPTION(0, "no-stream", NULL), .take = command_take_flag, AT(quiet), .hidden = true },
 	NO_TRUNC,
 };
-static const struct option_spec restart_specs[] = { TIME };
 static const struct option_spec rm_specs[] = {
 	FORCE,
 	{ OPTION('v', "volumes", NULL), .take = command_take_flag, AT(volumes) },
 };
 static const struct option_spec force_specs[] = { FORCE };
-static const struct option_spec stop_specs[] = { SIGNAL, TIME };
+static const struct option_spec stop_specs[] = { SIGNAL, TIME }; /* of restart too */
 /* clang-format on */
 
 #define TABLE(array)                                                                               \
@@ -184,7 +185,6 @@ const struct option_table command_load_options = TABLE(load_specs);
 const struct option_table command_prune_options = TABLE(prune_specs);
 const struct option_table command_ps_options = TABLE(ps_specs);
 const struct option_table command_stats_options = TABLE(stats_specs);
-const struct option_table command_restart_options = TABLE(restart_specs);
 const struct option_table command_rm_options = TABLE(rm_specs);
 const struct option_table command_rmi_options = TABLE(force_specs);
 const struct option_table command_stop_options = TABLE(stop_specs);

@@ -103,7 +103,6 @@ extern const struct option_table command_load_options;
 extern const struct option_table command_prune_options;
 extern const struct option_table command_ps_options;
 extern const struct option_table command_stats_options;
-extern const struct option_table command_restart_options;
 extern const struct option_table command_rm_options;
 extern const struct option_table command_rmi_options;
 extern const struct option_table command_stop_options;

@@ -227,6 +227,22 @@ static int take_log_driver(TAKE_ARGS)
 	return command_set_member(target, spec->host, spec->key, "Type", text, err);
 }
 
+/* ROWSxCOLUMNS */
+static int take_console_size(TAKE_ARGS)
+{
+	auto_free char *rows = strndup(value, strcspn(value, "x"));
+	uint64_t sides[2];
+
+	if (!rows)
+		return error_set_sys(err, ENOMEM, "cannot take '%s'", value);
+	if (value[strlen(rows)] != 'x' || num_parse_u64(rows, 1, UINT16_MAX, &sides[0]) < 0 ||
+	    num_parse_u64(value + strlen(rows) + 1, 1, UINT16_MAX, &sides[1]) < 0)
+		return error_set(err, EINVAL, "'%s' is not ROWSxCOLUMNS, such as 24x80", value);
+	return command_set_json(target, spec->host, spec->key,
+				json_pack("[I, I]", (json_int_t)sides[0], (json_int_t)sides[1]),
+				err);
+}
+
 static int take_rm(TAKE_ARGS)
 {
 	((struct command *)target)->remove = strcmp(value, "true") == 0;
@@ -337,6 +353,7 @@ static int refuse_file(TAKE_ARGS)
 	{ OPTION(0, "volumes-from", "CONTAINER[:MODE]"), .take = take_item, TOP("VolumesFrom") }, \
 	{ OPTION('w', "workdir", "DIRECTORY"), .take = take_text, TOP("WorkingDir") }
 #define EXEC \
+	{ OPTION(0, "console-size", "ROWSxCOLUMNS"), .take = take_console_size, HOST("ConsoleSize") }, \
 	{ OPTION('e', "env", "NAME=VALUE"), .take = take_env, TOP("Env") }, \
 	{ OPTION('i', "interactive", NULL), .take = take_bool, TOP("OpenStdin") }, \
 	{ OPTION('t', "tty", NULL), .take = take_bool, TOP("Tty") }, \

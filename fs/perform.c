@@ -57,7 +57,7 @@ static int do_container(const struct job *job, struct container *c, struct error
 	case VERB_RESIZE:
 		return container_resize(c, ticket, command->rows, command->cols, err);
 	case VERB_RESTART:
-		return container_restart(c, ticket, command->timeout_s, err);
+		return container_restart(c, ticket, command->signo, command->timeout_s, err);
 	case VERB_RM:
 		return container_remove(c, ticket, command->force, command->volumes, err);
 	case VERB_START:

@@ -182,6 +182,10 @@ static int look_again(struct looks *looks, struct error *err)
 int perform_stats(const struct job *job, struct error *err)
 {
 	AUTO(looks_deinit) struct looks looks = { .count = 0 };
+	const struct render_stats_options options = {
+		.no_trunc = job->command->no_trunc,
+		.format = job->command->format,
+	};
 	int r = find_looks(job, &looks, err);
 
 	if (r == 0)
@@ -190,8 +194,7 @@ int perform_stats(const struct job *job, struct error *err)
 		usleep(SAMPLE_US);
 		r = look_again(&looks, err);
 	}
-	if (r < 0)
-		return r;
-	render_stats(looks.rows, looks.count, job->command->no_trunc, job->reply);
-	return 0;
+	if (r == 0)
+		r = render_stats(looks.rows, looks.count, &options, job->reply, err);
+	return r;
 }

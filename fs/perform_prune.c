@@ -258,12 +258,30 @@ static void tell_volume(void *arg, const char *name)
 	strbuf_append_char(prune->job->reply, '\n');
 }
 
+/* Is it one of those that go with this prune? */
+static bool is_gone(void *arg, const struct container_view *view)
+{
+	const struct prune *prune = arg;
+
+	for (size_t i = 0; i < prune->list.count; i++) {
+		if (prune->list.views[i]->key == view->key)
+			return prune->goes[i];
+	}
+	return false;
+}
+
 static int prune_volumes(struct prune *prune, struct error *err)
 {
 	const struct job *job = prune->job;
 
-	return engine_prune_volumes(job->context->engine, job->context->ticket,
-				    job->command->dry_run, false, tell_volume, prune, err);
+	const struct volume_prune how = {
+		.dry_run = job->command->dry_run,
+		.is_gone = is_gone,
+		.tell = tell_volume,
+		.arg = prune,
+	};
+
+	return engine_prune_volumes(job->context->engine, job->context->ticket, &how, err);
 }
 
 int perform_prune(const struct job *job, struct error *err)

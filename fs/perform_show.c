@@ -116,18 +116,19 @@ static void add_sizes(const struct job *job, const struct container_view *view, 
 		out->oom = true;
 }
 
-static void inspect_container(const struct job *job, struct container *c, struct strbuf *out)
+static void inspect_container(const struct job *job, const struct render_places *places,
+			      struct container *c, struct strbuf *out)
 {
 	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
 
-	render_inspect(view, out);
+	render_inspect(view, places, out);
 	if (job->command->size)
 		add_sizes(job, view, out);
 }
 
 /* The object that the word names: a container first, else an image. */
-static int inspect_word(const struct job *job, const char *word, struct strbuf *out,
-			struct error *err)
+static int inspect_word(const struct job *job, const struct render_places *places, const char *word,
+			struct strbuf *out, struct error *err)
 {
 	AUTO(graph_snapshot_unref) struct graph_snapshot *snapshot = NULL;
 	AUTO(container_unref)
@@ -135,7 +136,7 @@ static int inspect_word(const struct job *job, const char *word, struct strbuf *
 	AUTO(image_unref) struct image *image = NULL;
 
 	if (c) {
-		inspect_container(job, c, out);
+		inspect_container(job, places, c, out);
 		return 0;
 	}
 	if (err->code != ENOENT)
@@ -183,12 +184,16 @@ static int append_object(const struct job *job, const struct strbuf *object, boo
 static int inspect_all(const struct job *job, struct strbuf *objects, struct error *err)
 {
 	const struct command *command = job->command;
+	struct render_info info = { .pid = 0 };
+	struct render_places places;
 	int ret = 0;
 
+	job->context->get_info(job->context->arg, &info);
+	places = (struct render_places){ info.run, info.mnt };
 	if (job->context->container)
-		inspect_container(job, job->context->container, &objects[0]);
+		inspect_container(job, &places, job->context->container, &objects[0]);
 	for (size_t i = 0; ret == 0 && i < command->target_count; i++)
-		ret = inspect_word(job, command->targets[i], &objects[i], err);
+		ret = inspect_word(job, &places, command->targets[i], &objects[i], err);
 	return ret;
 }
 

@@ -27,9 +27,14 @@ struct render_info {
 void render_status(const struct container_view *view, struct strbuf *out);
 /* containers/X/exec/Y/status: those of a container's that it has, and Command. */
 void render_exec_status(const struct container_view *view, struct strbuf *out);
+/* Where files are that an object's text names. */
+struct render_places {
+	const char *run, *mnt;
+};
 /* containers/X/inspect: one indented JSON object with Docker's field names (Id, Created, Path, Args, State{...},
  * Image, Name without a slash, RestartCount, HostConfig, Config, NetworkSettings...). */
-void render_inspect(const struct container_view *view, struct strbuf *out);
+void render_inspect(const struct container_view *view, const struct render_places *places,
+		    struct strbuf *out);
 /* containers/X/net: 'Key:<tab>value' lines of mode and addresses, then a line for each port, '80/tcp -> 0.0.0.0:8080'
  * (no arrow: exposed only), then one for each link. Of one that does not run, what is configured (port 0: any free one). */
 void render_net(const struct container_view *view, struct strbuf *out);
@@ -77,9 +82,14 @@ struct render_stats_row {
 	uint64_t first_cpu_ns;
 	int64_t first_ns, passed_ns;
 };
-/* docker stats --no-stream: CONTAINER ID, NAME, CPU %, MEM USAGE / LIMIT, MEM %, NET I/O, BLOCK I/O, PIDS. */
-void render_stats(const struct render_stats_row *rows, size_t count, bool no_trunc,
-		  struct strbuf *out);
+struct render_stats_options {
+	bool no_trunc;
+	const char *format; /* as of render_ps_options, or NULL */
+};
+/* docker stats --no-stream: CONTAINER ID, NAME, CPU %, MEM USAGE / LIMIT, MEM %, NET I/O, BLOCK I/O, PIDS.
+ * -EINVAL: a bad format; -ENOMEM. */
+int render_stats(const struct render_stats_row *rows, size_t count,
+		 const struct render_stats_options *options, struct strbuf *out, struct error *err);
 
 struct image_filter;
 struct render_images_options {

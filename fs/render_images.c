@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "fs/image_filter.h"
-#include "fs/template.h"
 #include "graph/name.h"
 
 #include <stdlib.h>
@@ -206,8 +205,6 @@ static void append_ids(struct strbuf *out, struct image_row *rows, size_t count,
 
 /* --- the table in a format of the user's ---------------------------------------------- */
 
-#define TABLE "table "
-
 /* docker's names of the columns, with their headings. What is not counted here is N/A there too. */
 static json_t *make_headings(void)
 {
@@ -216,14 +213,6 @@ static json_t *make_headings(void)
 			 "Digest", "DIGEST", "ID", "IMAGE ID", "Repository", "REPOSITORY",
 			 "SharedSize", "SHARED SIZE", "Size", "SIZE", "Tag", "TAG", "UniqueSize",
 			 "UNIQUE SIZE", "VirtualSize", "SIZE");
-}
-
-static json_t *make_text(struct strbuf *text)
-{
-	json_t *value = text->oom ? NULL : render_make_string(strbuf_get_str(text));
-
-	strbuf_reset(text);
-	return value;
 }
 
 static json_t *make_columns(const struct image_row *row, bool no_trunc, int64_t now_ns)
@@ -238,74 +227,45 @@ static json_t *make_columns(const struct image_row *row, bool no_trunc, int64_t 
 	render_put(object, "UniqueSize", json_string("N/A"), &ok);
 	render_put(object, "CreatedAt", render_make_time(row->image->created_ns), &ok);
 	render_append_ago(&text, row->image->created_ns, now_ns);
-	render_put(object, "CreatedSince", make_text(&text), &ok);
+	render_put(object, "CreatedSince", render_make_text(&text), &ok);
 	append_digest(&text, row);
-	render_put(object, "Digest", make_text(&text), &ok);
+	render_put(object, "Digest", render_make_text(&text), &ok);
 	render_append_id(&text, row->image->id, "sha256:", no_trunc);
-	render_put(object, "ID", make_text(&text), &ok);
+	render_put(object, "ID", render_make_text(&text), &ok);
 	strbuf_append(&text, row->name ? row->name : NONE, row->name ? len : strlen(NONE));
-	render_put(object, "Repository", make_text(&text), &ok);
+	render_put(object, "Repository", render_make_text(&text), &ok);
 	strbuf_append_str(&text, get_tag(row));
-	render_put(object, "Tag", make_text(&text), &ok);
+	render_put(object, "Tag", render_make_text(&text), &ok);
 	render_append_size(&text, row->image->size_bytes);
-	render_put(object, "Size", make_text(&text), &ok);
+	render_put(object, "Size", render_make_text(&text), &ok);
 	render_append_size(&text, row->image->size_bytes);
-	render_put(object, "VirtualSize", make_text(&text), &ok);
+	render_put(object, "VirtualSize", render_make_text(&text), &ok);
 	return ok ? steal_ptr(&object) : NULL;
 }
 
-/* The user's \t and \n read. */
-static void read_escapes(const char *format, struct strbuf *out)
+/* Rows of a table, for render_rows(). */
+struct shown_rows {
+	const struct image_row *rows;
+	bool no_trunc;
+	int64_t now_ns;
+};
+
+static json_t *make_row(void *arg, size_t index)
 {
-	for (; *format; format++) {
-		bool is_escape = format[0] == '\\' && (format[1] == 't' || format[1] == 'n');
+	const struct shown_rows *rows = arg;
 
-		if (is_escape)
-			format++;
-		strbuf_append_char(out, !is_escape ? *format : *format == 't' ? '\t' : '\n');
-	}
-}
-
-static int append_columns(struct strbuf *out, const char *format, const json_t *columns,
-			  struct error *err)
-{
-	int r;
-
-	if (!columns)
-		return error_set_sys(err, ENOMEM, "cannot list the images");
-	if (strcmp(format, "json") == 0)
-		r = json_render(columns, 0, out, err);
-	else
-		r = template_render(format, columns, out, err);
-	strbuf_append_char(out, '\n');
-	return r;
+	return make_columns(&rows->rows[index], rows->no_trunc, rows->now_ns);
 }
 
 static int render_in_format(const struct image_row *rows, size_t count,
 			    const struct render_images_options *options, int64_t now_ns,
 			    struct strbuf *out, struct error *err)
 {
-	AUTO(strbuf_deinit) struct strbuf format = STRBUF_INIT;
-	AUTO(strbuf_deinit) struct strbuf lines = STRBUF_INIT;
-	bool is_table = strncmp(options->format, TABLE, strlen(TABLE)) == 0;
-	auto_json json_t *headings = make_headings();
-	int r;
+	struct shown_rows shown = { rows, options->no_trunc, now_ns };
 
-	read_escapes(options->format + (is_table ? strlen(TABLE) : 0), &format);
-	r = strbuf_check(&format, err);
-	/* Also finds what is wrong with a format when there is no image. */
-	if (r == 0)
-		r = append_columns(&lines, strbuf_get_str(&format), headings, err);
-	if (!is_table)
-		strbuf_reset(&lines);
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		auto_json json_t *columns = make_columns(&rows[i], options->no_trunc, now_ns);
-
-		r = append_columns(is_table ? &lines : out, strbuf_get_str(&format), columns, err);
-	}
-	if (r == 0)
-		render_append_table(out, &lines);
-	return r;
+	return render_rows(options->format,
+			   &(struct render_rows){ make_headings, make_row, &shown, count }, out,
+			   err);
 }
 
 int render_images(const struct graph_snapshot *snapshot,

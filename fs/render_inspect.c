@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+#define DRIVER "overlay" /* of layers; Docker's inspect has its storage driver's name here */
+
 /* --- configuration ------------------------------------------------------------ */
 
 /* What a key says when nothing was asked for; NULL: no memory, or the key is left out. */
@@ -78,6 +80,20 @@ static json_t *make_top_config(const struct container_view *view)
 	return ok ? steal_ptr(&config) : NULL;
 }
 
+/* HostConfig, with the kind of log that all have unless they say so. */
+static json_t *make_host_config(const struct container_view *view)
+{
+	auto_json json_t *host =
+		make_config(json_object_get(view->effective, "HostConfig"), CONFIG_HOST);
+	auto_json json_t *log = json_copy(json_object_get(host, "LogConfig"));
+	bool ok = host && log;
+
+	if (ok && *json_get_str(log, "Type", "") == '\0')
+		render_put(log, "Type", json_string("json-file"), &ok);
+	render_put(host, "LogConfig", steal_ptr(&log), &ok);
+	return ok ? steal_ptr(&host) : NULL;
+}
+
 /* --- containers --------------------------------------------------------------- */
 
 static json_t *make_state(const struct container_view *view)
@@ -138,7 +154,41 @@ static json_t *make_mappings(const struct id_range *ids)
 	return ok ? steal_ptr(&mappings) : NULL;
 }
 
-static json_t *make_container(const struct container_view *view)
+/* The files of a run, in a directory of its own; who shares another's network has that one's. */
+static json_t *make_run_path(const struct container_view *view, const char *run, const char *name)
+{
+	const json_t *host = json_object_get(view->effective, "HostConfig");
+	const char *mode = json_get_str(host, "NetworkMode", "");
+	bool has_file = view->pid > 0 && strncmp(mode, "container:", 10) != 0;
+
+	if (!has_file)
+		return json_string("");
+	return json_sprintf("%s/%.*s/%s", run, RENDER_SHORT_ID_LEN, view->id, name);
+}
+
+/* A file of its directory in the mount. */
+static json_t *make_file_path(const struct container_view *view, const char *mnt, const char *name)
+{
+	return json_sprintf("%s/containers/%s/%s", mnt, view->name, name);
+}
+
+static void put_paths(json_t *object, const struct container_view *view,
+		      const struct render_places *places, bool *ok)
+{
+	render_put(object, "ResolvConfPath", make_run_path(view, places->run, "resolv.conf"), ok);
+	render_put(object, "HostnamePath", make_run_path(view, places->run, "hostname"), ok);
+	render_put(object, "HostsPath", make_run_path(view, places->run, "hosts"), ok);
+	render_put(object, "LogPath", make_file_path(view, places->mnt, "logs.json"), ok);
+}
+
+/* What is stored how, and where the whole of it can be seen. */
+static json_t *make_driver(const struct container_view *view, const struct render_places *places)
+{
+	return json_pack("{s:s, s:{s:o}}", "Name", DRIVER, "Data", "MergedDir",
+			 make_file_path(view, places->mnt, "rootfs"));
+}
+
+static json_t *make_container(const struct container_view *view, const struct render_places *places)
 {
 	auto_json json_t *object = json_object();
 	bool ok = object != NULL;
@@ -148,11 +198,13 @@ static json_t *make_container(const struct container_view *view)
 	put_command(object, view, &ok);
 	render_put(object, "State", make_state(view), &ok);
 	render_put(object, "Image", make_digest(view->image_id), &ok);
+	put_paths(object, view, places, &ok);
 	render_put(object, "Name", render_make_string(view->name), &ok);
 	render_put(object, "RestartCount", json_integer((json_int_t)view->restarts), &ok);
+	render_put(object, "Driver", json_string(DRIVER), &ok);
 	render_put(object, "Platform", json_string("linux"), &ok);
-	render_put(object, "HostConfig",
-		   make_config(json_object_get(view->effective, "HostConfig"), CONFIG_HOST), &ok);
+	render_put(object, "HostConfig", make_host_config(view), &ok);
+	render_put(object, "GraphDriver", make_driver(view, places), &ok);
 	if (view->ids.size > 0)
 		render_put(object, "IDMappings", make_mappings(&view->ids), &ok);
 	render_put(object, "Mounts", container_view_make_mounts(view), &ok);
@@ -161,9 +213,10 @@ static json_t *make_container(const struct container_view *view)
 	return ok ? steal_ptr(&object) : NULL;
 }
 
-void render_inspect(const struct container_view *view, struct strbuf *out)
+void render_inspect(const struct container_view *view, const struct render_places *places,
+		    struct strbuf *out)
 {
-	auto_json json_t *object = make_container(view);
+	auto_json json_t *object = make_container(view, places);
 
 	render_append_json(out, object);
 }

@@ -35,6 +35,20 @@ void render_append_json(struct strbuf *out, const json_t *value);
 /* A time as JSON. */
 json_t *render_make_time(int64_t time_ns);
 
+/* A table of rows in a format of the user's: text with docker's {{.Column}}, "table " in front of such for
+ * aligned columns with headings, or "json". */
+struct render_rows {
+	json_t *(*make_headings)(void);               /* from each column's name to its heading */
+	json_t *(*make_row)(void *arg, size_t index); /* to its text; NULL: no memory */
+	void *arg;
+	size_t count;
+};
+/* -EINVAL: a bad format, also when there is no row; -ENOMEM. *out may hold a part then. */
+int render_rows(const char *format, const struct render_rows *rows, struct strbuf *out,
+		struct error *err);
+/* The text so far as JSON, and the buffer empty for the next; NULL: no memory. */
+json_t *render_make_text(struct strbuf *text);
+
 /* The words of process 1: Entrypoint and Cmd in force; a new list of strings, NULL: no memory. */
 json_t *render_make_argv(const struct container_view *view);
 

@@ -138,8 +138,14 @@ TEXT_RENDER(text_render_exec_status)
 
 TEXT_RENDER(text_render_inspect)
 {
+	AUTO(container_view_unref) struct container_view *view = names_get_view(fs, key);
+	const struct render_places places = { fs->options->run, fs->options->mnt };
+
 	(void)caller;
-	return render_view(fs, key, render_inspect, out, err);
+	if (!view)
+		return no_object(err, "container");
+	render_inspect(view, &places, out);
+	return strbuf_check(out, err);
 }
 
 TEXT_RENDER(text_render_net)

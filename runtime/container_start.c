@@ -268,7 +268,8 @@ int container_start(struct container *c, struct ticket *ticket, struct error *er
 }
 
 /* Stop the run that is going on, if any, then launch the next. */
-static int restart(struct container *c, struct ticket *ticket, int64_t timeout_s, struct error *err)
+static int restart(struct container *c, struct ticket *ticket, int signo, int64_t timeout_s,
+		   struct error *err)
 {
 	struct turn turn;
 	uint64_t run;
@@ -284,7 +285,7 @@ static int restart(struct container *c, struct ticket *ticket, int64_t timeout_s
 		return error_set(err, EINTR, "interrupted before it began");
 	ticket_note_run(ticket, c, run + 1);
 	if (live)
-		ret = stop_run(c, ticket, run, 0, timeout_s, err);
+		ret = stop_run(c, ticket, run, signo, timeout_s, err);
 	if (ret == 0)
 		ret = container_take_turn(c, &turn, ticket, err);
 	if (ret < 0)
@@ -306,20 +307,20 @@ static void change_restarting(struct container *c, bool begin)
 	pthread_mutex_unlock(&c->lock);
 }
 
-int container_restart(struct container *c, struct ticket *ticket, int64_t timeout_s,
+int container_restart(struct container *c, struct ticket *ticket, int signo, int64_t timeout_s,
 		      struct error *err)
 {
-	int ret;
+	int ret = stop_check(signo, timeout_s, err);
 
-	if (timeout_s < -1)
-		return error_set(err, EINVAL, "the time must not be negative");
+	if (ret < 0)
+		return ret;
 	if (start_find_outcome(c, ticket, &ret, err))
 		return ret;
 	ret = container_check(c, false, err);
 	if (ret < 0)
 		return ret;
 	change_restarting(c, true);
-	ret = restart(c, ticket, timeout_s, err);
+	ret = restart(c, ticket, signo, timeout_s, err);
 	change_restarting(c, false);
 	if (ret < 0)
 		remove_automatically(c);

@@ -77,6 +77,15 @@ int kill_run(struct container *c, struct ticket *ticket, uint64_t run, struct er
 
 /* --- stop ------------------------------------------------------------------- */
 
+int stop_check(int signo, int64_t timeout_s, struct error *err)
+{
+	if (timeout_s < -1)
+		return error_set(err, EINVAL, "the time must not be negative");
+	if (signo < 0 || signo > SIGNAL_MAX)
+		return error_set(err, EINVAL, "there is no signal %d", signo);
+	return 0;
+}
+
 static int decide_stop(struct container *c, int *inout_signo, int64_t *inout_timeout_s,
 		       struct error *err)
 {
@@ -240,12 +249,8 @@ static int stop(struct container *c, struct ticket *ticket, int signo, int64_t t
 int container_stop(struct container *c, struct ticket *ticket, int signo, int64_t timeout_s,
 		   struct error *err)
 {
-	int ret = 0;
+	int ret = stop_check(signo, timeout_s, err);
 
-	if (timeout_s < -1)
-		ret = error_set(err, EINVAL, "the time must not be negative");
-	else if (signo < 0 || signo > SIGNAL_MAX)
-		ret = error_set(err, EINVAL, "there is no signal %d", signo);
 	if (ret == 0)
 		ret = container_check(c, true, err);
 	if (ret == 0)

@@ -155,7 +155,8 @@ int container_stop(struct container *c, struct ticket *ticket, int signo, int64_
 		   struct error *err);
 /* SIGKILL (9): returns when it has stopped; others when sent. -ESRCH when not running. */
 int container_kill(struct container *c, struct ticket *ticket, int signo, struct error *err);
-int container_restart(struct container *c, struct ticket *ticket, int64_t timeout_s,
+/* container_stop() and container_start() in one. */
+int container_restart(struct container *c, struct ticket *ticket, int signo, int64_t timeout_s,
 		      struct error *err);
 /* Returns when all its processes stand still. -ESRCH not running; -EBUSY paused already;
  * -ETIMEDOUT a process sleeps in the kernel, and all run on. */

@@ -361,6 +361,8 @@ void image_hide_idle(struct engine *engine, int64_t idle_ns);
 /* --- container_stop.c, container_exit.c, container_remove.c ----------------- */
 
 /* Signal, and KILL when timeout_s have passed; returns when run has ended. */
+/* -EINVAL: values that no stop can have. signo 0, timeout_s -1: as configured. */
+int stop_check(int signo, int64_t timeout_s, struct error *err);
 int stop_run(struct container *c, struct ticket *ticket, uint64_t run, int signo, int64_t timeout_s,
 	     struct error *err);
 /* KILL everything of the run; returns when it has ended. */

@@ -307,9 +307,11 @@ int exec_create(struct container *parent, struct ticket *ticket, const char *nam
 
 /* --- starting ------------------------------------------------------------------ */
 
-static int launch(struct container *c, struct exec_plan *plan, const char *name, uint64_t run,
-		  struct error *err)
+/* What cannot run is missing in the container, which is named: the entry's name may be cfs's own. */
+static int launch(struct container *c, struct exec_plan *plan, uint64_t run, struct error *err)
 {
+	AUTO(container_view_unref)
+	struct container_view *parent = container_get_view(c->exec->parent);
 	json_t *effective = exec_plan_get_effective(plan);
 	struct error cause = ERROR_INIT;
 	struct launch_result result;
@@ -324,7 +326,7 @@ static int launch(struct container *c, struct exec_plan *plan, const char *name,
 		start_finish_without_program(c, effective, run, &cause);
 	else
 		start_set_starting(c, 0);
-	return ret < 0 ? error_set(err, cause.code, "%s: %s", name, cause.msg) : 0;
+	return ret < 0 ? error_set(err, cause.code, "%s: %s", parent->name, cause.msg) : 0;
 }
 
 /* With both turns taken. */
@@ -351,7 +353,7 @@ static int start_in_turns(struct container *c, struct ticket *ticket, const json
 		return ret;
 	ticket_note_run(ticket, c, run);
 	start_set_starting(c, run);
-	return launch(c, plan, view->name, run, err);
+	return launch(c, plan, run, err);
 }
 
 int exec_start(struct container *c, struct ticket *ticket, const json_t *wanted, struct error *err)

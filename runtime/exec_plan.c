@@ -74,16 +74,29 @@ static json_t *make_effective(const struct container_view *view, const json_t *w
 	return fine ? steal_ptr(&result) : NULL;
 }
 
+/* The container's, but the size of the terminal, which is this process's own. */
+static json_t *make_host(const struct container_view *view, const json_t *wanted)
+{
+	json_t *base = json_get_object(view->effective, "HostConfig");
+	json_t *size = json_object_get(json_get_object(wanted, "HostConfig"), "ConsoleSize");
+	auto_json json_t *host = base ? json_copy(base) : json_object();
+
+	if (!host)
+		return NULL;
+	json_object_del(host, "ConsoleSize");
+	return take(host, "ConsoleSize", size) ? steal_ptr(&host) : NULL;
+}
+
 static int merge(struct exec_plan *plan, const struct exec *exec, const json_t *wanted,
 		 struct error *err)
 {
 	AUTO(container_view_unref) struct container_view *view = container_get_view(exec->parent);
+	auto_json json_t *host = make_host(view, wanted);
 	bool fine;
 
 	plan->effective = make_effective(view, wanted, *exec->name != 0);
 	plan->merged = plan->effective ? json_copy(plan->effective) : NULL;
-	fine = plan->merged &&
-	       take(plan->merged, "HostConfig", json_object_get(view->effective, "HostConfig")) &&
+	fine = plan->merged && host && take(plan->merged, "HostConfig", host) &&
 	       take(plan->merged, "Hostname", json_object_get(view->effective, "Hostname"));
 	if (!fine)
 		return error_set(err, ENOMEM, "no memory for a launch plan");
@@ -162,6 +175,8 @@ static int fill_spec(struct exec_plan *plan, struct container *c, uint64_t run, 
 	spec->envp = (const char *const *)plan->env;
 	spec->cwd = *config->working_dir ? config->working_dir : "/";
 	spec->tty = config->tty;
+	spec->tty_rows = config->tty_rows;
+	spec->tty_cols = config->tty_cols;
 	spec->open_stdin = config->open_stdin;
 	spec->join = true;
 	spec->join_fd = plan->pidfd;
@@ -173,6 +188,7 @@ static int make(struct exec_plan *plan, struct container *c, const json_t *wante
 		struct error *err)
 {
 	struct container *parent = c->exec->parent;
+	AUTO(container_view_unref) struct container_view *view = container_get_view(parent);
 	const char *hostname;
 	int ret = merge(plan, c->exec, wanted, err);
 
@@ -181,7 +197,7 @@ static int make(struct exec_plan *plan, struct container *c, const json_t *wante
 	if (ret == 0)
 		ret = error_wrap(err,
 				 user_resolve(plan->root_fd, plan->config.user, &plan->user, err),
-				 "%s", c->view->name);
+				 "%s", view->name);
 	if (ret == 0 && plan->config.userns) {
 		if (!userns_table_find(c->engine->userns, parent->id, &plan->ids))
 			return error_set(err, EIO, "bug: container %s has no ids",

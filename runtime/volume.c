@@ -56,7 +56,8 @@ static int remove_claimed(struct engine *engine, struct ticket *ticket, const ch
 
 	if (!engine_find_volume(engine, name, NULL) && is_noted(ticket, NOTE_REMOVING))
 		return 0;
-	if (engine_find_volume(engine, name, NULL) && volume_find_user(engine, name, NULL, user))
+	if (engine_find_volume(engine, name, NULL) &&
+	    volume_find_user(engine, name, NULL, NULL, user))
 		return error_set(err, EBUSY, "volume '%s' is used by container '%s'", name, user);
 	ticket_note(ticket, NOTE_REMOVING);
 	return volumes_drop(engine, name, err);
@@ -78,21 +79,26 @@ int engine_remove_volume(struct engine *engine, struct ticket *ticket, const cha
 }
 
 /* One of them. 1: it is unused, and gone unless dry_run. */
-static int prune_one(struct engine *engine, const char *name, bool dry_run, struct error *err)
+static int prune_one(struct engine *engine, const char *name, const struct volume_prune *prune,
+		     struct error *err)
 {
 	char user[CONTAINER_NAME_SIZE];
 	int ret = volumes_claim(engine->volumes, name, err);
 
 	if (ret < 0)
 		return ret;
-	if (engine_find_volume(engine, name, NULL) && !volume_find_user(engine, name, NULL, user))
-		ret = dry_run ? 1 : volumes_drop(engine, name, err) ? -err->code : 1;
+	if (engine_find_volume(engine, name, NULL) &&
+	    !volume_find_user(engine, name, prune->dry_run ? prune->is_gone : NULL, prune->arg,
+			      user)) {
+		ret = prune->dry_run ? 0 : volumes_drop(engine, name, err);
+		ret = ret < 0 ? ret : 1;
+	}
 	volumes_release(engine->volumes, name);
 	return ret;
 }
 
-int engine_prune_volumes(struct engine *engine, struct ticket *ticket, bool dry_run, bool all,
-			 void (*tell)(void *arg, const char *name), void *arg, struct error *err)
+int engine_prune_volumes(struct engine *engine, struct ticket *ticket,
+			 const struct volume_prune *prune, struct error *err)
 {
 	AUTO(volume_list_deinit) struct volume_list list = { .count = 0, .infos = NULL };
 	struct error first = ERROR_INIT;
@@ -107,11 +113,11 @@ int engine_prune_volumes(struct engine *engine, struct ticket *ticket, bool dry_
 		if (ticket_is_cancelled(ticket))
 			return error_set(err, EINTR, "interrupted; volume '%s' is the next",
 					 info->name);
-		if (!all && !info->anonymous)
+		if (!prune->all && !info->anonymous)
 			continue;
-		ret = prune_one(engine, info->name, dry_run, &cause);
+		ret = prune_one(engine, info->name, prune, &cause);
 		if (ret > 0)
-			tell(arg, info->name);
+			prune->tell(prune->arg, info->name);
 		if (ret < 0 && !first.code)
 			first = cause;
 	}

@@ -45,13 +45,18 @@ int engine_open_volume(struct engine *engine, const char *name, struct error *er
 /* Docker's Mounts of inspect: a new list, NULL when memory ran out. */
 json_t *container_view_make_mounts(const struct container_view *view);
 
-/* Remove what no container uses: anonymous volumes, and named ones too if all.
- *
- * dry_run  remove nothing, only tell
- * tell     called for each one, after its removal
+struct volume_prune {
+	bool all;     /* named ones too */
+	bool dry_run; /* remove nothing, only tell */
+	/* Is it as if this container were gone already? For dry_run alone; NULL: none is. */
+	bool (*is_gone)(void *arg, const struct container_view *view);
+	void (*tell)(void *arg, const char *name); /* called for each one, after its removal */
+	void *arg;
+};
+/* Remove what no container uses: anonymous volumes.
  *
  * 0, or the first failure; the others are removed all the same. -EINTR: cancelled in between. */
-int engine_prune_volumes(struct engine *engine, struct ticket *ticket, bool dry_run, bool all,
-			 void (*tell)(void *arg, const char *name), void *arg, struct error *err);
+int engine_prune_volumes(struct engine *engine, struct ticket *ticket,
+			 const struct volume_prune *prune, struct error *err);
 
 #endif

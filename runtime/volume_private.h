@@ -31,9 +31,10 @@ int volumes_drop(struct engine *engine, const char *name, struct error *err);
 /* Does this container name that volume? */
 bool volume_is_named_by(const struct engine *engine, const struct container_view *view,
 			const char *name);
-/* The name of a container that uses it, other than the one with that id (NULL: any). False: none.
+/* The name of a container that uses it, of those that are not passed over (NULL: of all). False: none.
  * -ENOMEM counts as used. */
-bool volume_find_user(struct engine *engine, const char *name, const char *except_id,
+bool volume_find_user(struct engine *engine, const char *name,
+		      bool (*passes_over)(void *arg, const struct container_view *view), void *arg,
 		      char ret_user[CONTAINER_NAME_SIZE]);
 
 /* --- volume_resolve.c: what a container mounts -------------------------------- */

@@ -206,6 +206,13 @@ int volume_mark_removal(struct container *c, bool volumes, struct error *err)
 	return 0;
 }
 
+static bool is_itself(void *arg, const struct container_view *view)
+{
+	const struct container *c = arg;
+
+	return strcmp(view->id, c->id) == 0;
+}
+
 /* What somebody else uses as well stays. */
 static void remove_unused(struct container *c, const char *name)
 {
@@ -215,7 +222,7 @@ static void remove_unused(struct container *c, const char *name)
 
 	if (volumes_claim(engine->volumes, name, &err) == 0) {
 		if (engine_find_volume(engine, name, NULL) &&
-		    !volume_find_user(engine, name, c->id, user))
+		    !volume_find_user(engine, name, is_itself, c, user))
 			volumes_drop(engine, name, &err);
 		volumes_release(engine->volumes, name);
 	}

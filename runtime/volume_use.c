@@ -60,7 +60,8 @@ bool volume_is_named_by(const struct engine *engine, const struct container_view
 	return is_asked_for(view->config, name) || is_mounted(engine->mnt, view->mounts, name);
 }
 
-bool volume_find_user(struct engine *engine, const char *name, const char *except_id,
+bool volume_find_user(struct engine *engine, const char *name,
+		      bool (*passes_over)(void *arg, const struct container_view *view), void *arg,
 		      char ret_user[CONTAINER_NAME_SIZE])
 {
 	AUTO(container_list_deinit) struct container_list list = { .count = 0, .views = NULL };
@@ -72,7 +73,7 @@ bool volume_find_user(struct engine *engine, const char *name, const char *excep
 	for (size_t i = 0; i < list.count; i++) {
 		const struct container_view *view = list.views[i];
 
-		if ((except_id && !strcmp(view->id, except_id)) ||
+		if ((passes_over && passes_over(arg, view)) ||
 		    !volume_is_named_by(engine, view, name))
 			continue;
 		snprintf(ret_user, CONTAINER_NAME_SIZE, "%s", view->name);

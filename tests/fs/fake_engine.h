@@ -223,12 +223,12 @@ int exec_run(struct container *c, struct ticket *ticket, const json_t *wanted, b
 	return fake_call(c, "exec_run", ticket, detach ? ",detached" : "", err);
 }
 
-int container_restart(struct container *c, struct ticket *ticket, int64_t timeout_s,
+int container_restart(struct container *c, struct ticket *ticket, int signo, int64_t timeout_s,
 		      struct error *err)
 {
 	char detail[64];
 
-	snprintf(detail, sizeof(detail), ",%lld", (long long)timeout_s);
+	snprintf(detail, sizeof(detail), ",%d,%lld", signo, (long long)timeout_s);
 	return fake_call(c, "restart", ticket, detail, err);
 }
 
@@ -350,11 +350,11 @@ int container_read_stats(struct container *c, struct container_stats *ret, struc
 	return 1;
 }
 
-int engine_prune_volumes(struct engine *engine, struct ticket *ticket, bool dry_run, bool all,
-			 void (*tell)(void *arg, const char *name), void *arg, struct error *err)
+int engine_prune_volumes(struct engine *engine, struct ticket *ticket,
+			 const struct volume_prune *prune, struct error *err)
 {
-	(void)engine, (void)ticket, (void)dry_run, (void)all, (void)err;
-	tell(arg, "data");
+	(void)engine, (void)ticket, (void)err;
+	prune->tell(prune->arg, "data");
 	return 0;
 }
 

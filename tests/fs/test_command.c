@@ -167,6 +167,7 @@ static void test_stop(void **state)
 	check(NULL, "stop --timeout 3 -s INT web", "stop target=web signo=2 timeout=3");
 	check(NULL, "stop 5", "stop target=5");
 	check(NULL, "restart -t5 web", "restart target=web timeout=5");
+	check(NULL, "restart -s HUP web", "restart target=web signo=1");
 	check(NULL, "kill web", "kill target=web signo=9");
 	check(NULL, "kill -s HUP web db", "kill target=web target=db signo=1");
 	check(NULL, "kill --signal=SIGUSR1 web", "kill target=web signo=10");

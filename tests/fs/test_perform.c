@@ -185,7 +185,7 @@ static void test_one(void **state)
 	check(f, NULL, "stop -t 5 -s HUP web", "stop(web,1,5) ", "");
 	check(f, NULL, "stop web", "stop(web,0,-1) ", "");
 	check(f, NULL, "kill -s 15 web", "kill(web,15) ", "");
-	check(f, NULL, "restart web", "restart(web,-1) ", "");
+	check(f, NULL, "restart web", "restart(web,0,-1) ", "");
 	check(f, NULL, "rename web new", "rename(web,new) ", "");
 	check(f, NULL, "update -m 1m web", "update(web) ", "");
 	check(f, NULL, "rm -fv web", "rm(web,force,volumes) ", "");
@@ -259,7 +259,8 @@ static void test_resumed_several(void **state)
 	struct fixture *f = *state;
 
 	begin(f, true, ID("2") " 1");
-	check(f, NULL, "restart web db old", "restart(db,-1)* restart(old,-1) ", "web\ndb\nold\n");
+	check(f, NULL, "restart web db old", "restart(db,0,-1)* restart(old,0,-1) ",
+	      "web\ndb\nold\n");
 	/* db had been removed, or was about to be. */
 	engine_find(&fake, "db")->removed = true;
 	begin(f, true, ID("2"));

@@ -3,12 +3,14 @@
 
 #include "tests/alloc_sweep.h"
 
+static const struct render_places places = { "/run/cf", "/cf" };
+
 /* The text must be one object and a newline; it is parsed back. */
 static json_t *inspect(const struct container_view *view)
 {
 	AUTO(strbuf_deinit) struct strbuf out = STRBUF_INIT;
 
-	render_inspect(view, &out);
+	render_inspect(view, &places, &out);
 	assert_false(out.oom);
 	assert_memory_equal(out.data, "{\n    \"Id\": ", 12);
 	assert_string_equal(out.data + out.len - 3, "\n}\n");
@@ -73,6 +75,14 @@ static void test_running(void **state)
 	check_at(object, "HostConfig.PidsLimit", "7");
 	check_at(object, "HostConfig.Privileged", "false");
 	check_at(object, "HostConfig.RestartPolicy", "{\"Name\":\"no\",\"MaximumRetryCount\":0}");
+	check_at(object, "HostConfig.LogConfig", "{\"Type\":\"json-file\"}");
+	check_at(object, "Driver", "\"overlay\"");
+	check_at(object, "GraphDriver",
+		 "{\"Name\":\"overlay\",\"Data\":{\"MergedDir\":\"/cf/containers/web/rootfs\"}}");
+	check_at(object, "LogPath", "\"/cf/containers/web/logs.json\"");
+	check_at(object, "ResolvConfPath", "\"/run/cf/0123456789ab/resolv.conf\"");
+	check_at(object, "HostnamePath", "\"/run/cf/0123456789ab/hostname\"");
+	check_at(object, "HostsPath", "\"/run/cf/0123456789ab/hosts\"");
 	assert_null(json_object_get(json_object_get(object, "HostConfig"), "Memory"));
 	assert_null(json_object_get(json_object_get(object, "Config"), "HostConfig"));
 	json_decref(object);
@@ -123,6 +133,7 @@ static void test_damaged(void **state)
 	check_at(object, "Path", "\"\"");
 	check_at(object, "Args", "[]");
 	check_at(object, "Image", "\"\"");
+	check_at(object, "HostsPath", "\"\"");
 	check_at(object, "Config.Cmd", "null");
 	check_at(object, "Config.StopSignal", "\"\"");
 	assert_null(json_object_get(json_object_get(object, "Config"), "StopTimeout"));
@@ -231,7 +242,7 @@ static int attempt_container(void *arg)
 {
 	AUTO(strbuf_deinit) struct strbuf out = STRBUF_INIT;
 
-	render_inspect(arg, &out);
+	render_inspect(arg, &places, &out);
 	return strbuf_check(&out, NULL);
 }
 

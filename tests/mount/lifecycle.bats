@@ -111,6 +111,14 @@ output_of() {
 	expect_equal "$(status_of deaf ExitCode)" 137
 }
 
+@test "restart -s ends it by another signal" {
+	run_container web sh -c 'trap "echo usr; exit 5" USR1; echo up; while :; do sleep 0.1; done'
+	wait_line web up
+	ctl 'restart -s USR1 web' >/dev/null
+	wait_line web usr
+	expect_refusal EINVAL "restart: -s: unknown signal 'NOPE'" 'restart -s NOPE web'
+}
+
 @test "restart runs it again, and its output is appended" {
 	local first
 	run_container web sh -c 'echo run; exec sleep 1000'

@@ -261,8 +261,13 @@ END
 		code=$?
 	expect_equal "$code $(cat "$OUT/out" "$OUT/err")" $'7 abc\nerr'
 	code=0
-	bounded cfs exec web nosuch 2>/dev/null || code=$?
-	expect_equal "$code" 127
+	bounded cfs exec web nosuch 2>"$OUT/err" || code=$?
+	expect_equal "$code $(cat "$OUT/err")" "127 cfs: exec: web: cannot execute 'nosuch': not found in PATH"
+	# The program sees that size from its first instruction on.
+	on_terminal 31x71 cfs exec -it web stty size <<'END'
+	expect 31 71
+	exit 0
+END
 	code=0
 	bounded cfs exec web /etc/passwd 2>/dev/null || code=$?
 	expect_equal "$code" 126

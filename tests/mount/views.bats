@@ -66,6 +66,18 @@ teardown_file() {
 	exec 5<&-
 }
 
+@test "stats in a format of the user's, of those that run and those that do not" {
+	run_container web sleep 1000
+	ctl "create --name idle $IMAGE true" >/dev/null
+	expect_equal "$(ctl "stats --format '{{.Name}} {{.PIDs}} {{.MemUsage}}' idle")" 'idle -- -- / --'
+	expect_match "$(ctl "stats --format 'table {{.Name}}\t{{.CPUPerc}}' web")" $'^NAME +CPU %\nweb +[0-9.]+%$'
+	expect_equal "$(ctl 'stats --format json web' | python3 -c \
+		'import json, sys; print(sorted(json.load(sys.stdin)))')" \
+		"['BlockIO', 'CPUPerc', 'Container', 'ID', 'MemPerc', 'MemUsage', 'Name', 'NetIO', 'PIDs']"
+	expect_equal "$(bounded cfs stats -a --format '{{.Name}}' | sort | xargs)" 'idle web'
+	expect_errno EINVAL write "$MNT/ctl" "stats --format '{{.Nope}}'"
+}
+
 @test "net shows what is configured" {
 	ctl "create --name c --expose 53/udp -p 8080:80 --link db:database $IMAGE true" >/dev/null
 	expect_equal "$(cat "$MNT/containers/c/net")" $'Mode:\tdefault

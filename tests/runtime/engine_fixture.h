@@ -349,7 +349,7 @@ static inline int act(struct container *c, enum verb verb, struct error *err)
 	else if (verb == KILL)
 		ret = container_kill(c, &ticket, SIGKILL, err);
 	else if (verb == RESTART)
-		ret = container_restart(c, &ticket, 0, err);
+		ret = container_restart(c, &ticket, 0, 0, err);
 	else if (verb == PAUSE)
 		ret = container_pause(c, &ticket, err);
 	else if (verb == UNPAUSE)

@@ -206,7 +206,7 @@ static void *do_slowly(void *arg)
 	if (slow->what == SLOW_STOP)
 		slow->ret = container_stop(slow->c, &slow->ticket, 0, 60, &slow->err);
 	else if (slow->what == SLOW_RESTART)
-		slow->ret = container_restart(slow->c, &slow->ticket, 1, &slow->err);
+		slow->ret = container_restart(slow->c, &slow->ticket, 0, 1, &slow->err);
 	else
 		slow->ret = container_wait(slow->c, &slow->ticket, &slow->code, &slow->err);
 	return NULL;
@@ -407,7 +407,7 @@ static void test_resumed_commands(void **state)
 	expect_ok(container_start(c, &ticket, &err), &err);
 	memcpy(resumed.note, ticket.note, sizeof(resumed.note));
 	expect_ok(container_start(c, &resumed, &err), &err);
-	expect_ok(container_restart(c, &resumed, 0, &err), &err);
+	expect_ok(container_restart(c, &resumed, 0, 0, &err), &err);
 	view = container_get_view(c);
 	assert_int_equal(view->run, 1);
 	/* Made, run and removed before the answer: not made again. */

@@ -90,12 +90,17 @@ static const struct command commands[] = {
 	  "Write images as an archive that docker load, podman and skopeo read.\n"
 	  "  -o, --output FILE        not to stdout\n" },
 	{ "stats", command_stats,
-	  "usage: cfs stats [--no-stream] [NAME...]\n"
-	  "Show what containers use, on a terminal each second.\n" },
+	  "usage: cfs stats [OPTION...] [NAME...]\n"
+	  "Show what containers use, on a terminal each second.\n"
+	  "  -a, --all                also those that do not run\n"
+	  "      --format FORMAT      such as {{.Name}} {{.CPUPerc}}; table in front, or json\n"
+	  "      --no-stream          once\n"
+	  "      --no-trunc           whole ids\n" },
 	{ "events", command_events,
 	  "usage: cfs events [-f KEY=VALUE]... [--until TIME]\n"
 	  "Print a line of JSON for each event from now on.\n"
-	  "  -f, --filter KEY=VALUE   key: type, event, container, image, label\n" },
+	  "  -f, --filter KEY=VALUE   key: type, event, container, image, label\n"
+	  "      --until TIME         go on until then\n" },
 	{ "import", command_import,
 	  "usage: cfs import FILE|- NAME\n"
 	  "Make an image of a root file system's or an image's archive.\n" },

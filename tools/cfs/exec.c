@@ -121,6 +121,19 @@ static void pass_option(struct exec *exec, const char *option, const char *value
 		text_append_word(&exec->command, value);
 }
 
+/* Its size is ours from before the program runs. */
+static void add_terminal(struct exec *exec)
+{
+	char size[32];
+	unsigned rows, cols;
+
+	pass_option(exec, "-t", NULL);
+	if (!terminal_get_size(&rows, &cols))
+		return;
+	snprintf(size, sizeof(size), "%ux%u", rows, cols);
+	pass_option(exec, "--console-size", size);
+}
+
 static void take_option(struct exec *exec, int c)
 {
 	if (c == 'd')
@@ -161,7 +174,7 @@ static int parse(struct exec *exec, int argc, char **argv)
 	if (exec->stdin_open && !exec->detach)
 		pass_option(exec, "-i", NULL);
 	if (exec->tty)
-		pass_option(exec, "-t", NULL);
+		add_terminal(exec);
 	text_append_word(&exec->command, "--");
 	for (int i = optind + 1; i < argc; i++)
 		text_append_word(&exec->command, argv[i]);

@@ -391,7 +391,7 @@ static void begin_input(struct joined *j)
 		terminal_make_raw();
 		j->raw = true;
 	}
-	if (s->tty && (!s->start || s->entry))
+	if (s->tty && !s->start)
 		fit_terminal(j);
 	if (s->with_stdin)
 		j->detached_fd =

@@ -32,6 +32,7 @@ int command_stats(int argc, char **argv)
 {
 	static const struct option names[] = {
 		{ "all", no_argument, NULL, 'a' },
+		{ "format", required_argument, NULL, 'f' },
 		{ "no-stream", no_argument, NULL, 'n' },
 		{ "no-trunc", no_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
@@ -47,7 +48,11 @@ int command_stats(int argc, char **argv)
 		if (c == 'n')
 			live = false;
 		else
-			text_append_word(&command, c == 'a' ? "-a" : "--no-trunc");
+			text_append_word(&command, c == 'a'   ? "-a"
+						   : c == 'f' ? "--format"
+							      : "--no-trunc");
+		if (c == 'f')
+			text_append_word(&command, optarg);
 	}
 	for (; optind < argc; optind++)
 		text_append_word(&command, argv[optind]);
