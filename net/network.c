@@ -60,7 +60,7 @@ static int check_bridge_name(const char *name, struct error *err)
 	size_t len = strlen(name);
 
 	if (len == 0 || len >= IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	    strpbrk(name, "/: \t\n%"))
+	    strpbrk(name, "/: \t\n%\"*\\"))
 		return error_set(err, EINVAL, "'%s' is no name for an interface", name);
 	return 0;
 }
@@ -111,7 +111,8 @@ int network_open(const struct network_options *options, struct network **ret, st
 	if (r == 0)
 		r = namespaces_new(n->prefix, &n->namespaces, err);
 	if (r == 0)
-		r = ports_new(options->run_fd, options->bridge, options->instance, &n->ports, err);
+		r = ports_new(options->run_fd, options->bridge, options->instance,
+			      options->isolated ? n->prefix : NULL, &n->ports, err);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&n);
@@ -557,4 +558,10 @@ int network_adopt_ports(struct network *n, const struct network_publication *pub
 			const struct network_port *has, size_t count, struct error *err)
 {
 	return ports_adopt(n->ports, publication, has, count, err);
+}
+
+int network_set_links(struct network *n, const struct network_link *links, size_t count,
+		      struct error *err)
+{
+	return ports_set_links(n->ports, links, count, err);
 }

@@ -24,6 +24,7 @@ struct network_options {
 	const char *bridge;   /* its name, at most 15 bytes */
 	const char *subnet;   /* CIDR; NULL: the bridge's, or one that overlaps nothing */
 	const char *instance; /* hex digits that tell this engine's interfaces from others' */
+	bool isolated;        /* containers do not reach each other, but for network_set_links() */
 };
 
 /* Addresses of one interface. */
@@ -111,6 +112,20 @@ void network_rename(struct network *network, const char *id, const char *owner);
  * network_sweep() ends what nobody has adopted. */
 int network_adopt_ports(struct network *network, const struct network_publication *publication,
 			const struct network_port *has, size_t count, struct error *err);
+
+/* --- links ------------------------------------------------------------------------- */
+
+/* What one container may ask another one for. */
+struct network_link {
+	struct network_addresses client, target;
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;    /* of the target */
+};
+
+/* On an isolated network: these are open from now on, and no others. Also before there is a
+ * bridge. */
+int network_set_links(struct network *network, const struct network_link *links, size_t count,
+		      struct error *err);
 
 /* What is known of the bridge; address 0.0.0.0 while there is none. */
 struct network_facts {

@@ -24,8 +24,8 @@ static void free_holding(struct holding *holding)
 }
 DEFINE_AUTO(struct holding *, free_holding);
 
-int ports_new(int run_fd, const char *bridge, const char *instance, struct ports **ret,
-	      struct error *err)
+int ports_new(int run_fd, const char *bridge, const char *instance, const char *prefix,
+	      struct ports **ret, struct error *err)
 {
 	struct ports *ports AUTO(ports_free) = calloc(1, sizeof(*ports));
 	char table[64];
@@ -38,7 +38,7 @@ int ports_new(int run_fd, const char *bridge, const char *instance, struct ports
 	snprintf(table, sizeof(table), "containerfs-%.16s", instance);
 	r = relayclient_new(run_fd, &ports->relay, err);
 	if (r == 0)
-		r = rules_new(table, &ports->rules, err);
+		r = rules_new(table, prefix, &ports->rules, err);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&ports);
@@ -61,14 +61,14 @@ void ports_free(struct ports *ports)
 	free(ports);
 }
 
-static struct in6_addr get_target(const struct network_lease *lease, bool is_v6)
+static struct in6_addr get_address(const struct network_addresses *addresses, bool is_v6)
 {
 	struct in6_addr ret = { .s6_addr = { 0 } };
 
 	if (is_v6)
-		ret = lease->addresses.address6;
+		ret = addresses->address6;
 	else
-		memcpy(&ret, &lease->addresses.address, sizeof(struct in_addr));
+		memcpy(&ret, &addresses->address, sizeof(struct in_addr));
 	return ret;
 }
 
@@ -95,7 +95,7 @@ static int give_to_relay(struct ports *ports, const struct holding *holding,
 			 const struct network_port *port, int fd, struct error *err)
 {
 	struct relay_request request = make_request(RELAY_OP_ADD, holding->id);
-	struct in6_addr target = get_target(&holding->lease, port->is_v6);
+	struct in6_addr target = get_address(&holding->lease.addresses, port->is_v6);
 	int64_t ret;
 
 	request.protocol = port->protocol;
@@ -122,7 +122,8 @@ static void fill_rules(const struct holding *holding, struct rules_port *out)
 					      .protocol = port->protocol,
 					      .host = port->host,
 					      .host_port = port->host_port,
-					      .target = get_target(&holding->lease, port->is_v6),
+					      .target = get_address(&holding->lease.addresses,
+								    port->is_v6),
 					      .target_port = port->container_port };
 	}
 }
@@ -330,6 +331,38 @@ void ports_drop_bridge(struct ports *ports)
 	if (rules_drop(ports->rules, &err) < 0)
 		log_warn("network '%s': %s", ports->bridge, err.msg);
 	pthread_mutex_unlock(&ports->turn);
+}
+
+/* --- links ------------------------------------------------------------------------------------- */
+
+static size_t add_links(const struct network_link *link, struct rules_link *out)
+{
+	bool has_v6 = link->client.prefix6_len > 0 && link->target.prefix6_len > 0;
+
+	for (int is_v6 = 0; is_v6 <= has_v6; is_v6++)
+		out[is_v6] = (struct rules_link){ .is_v6 = is_v6,
+						  .protocol = link->protocol,
+						  .client = get_address(&link->client, is_v6),
+						  .target = get_address(&link->target, is_v6),
+						  .port = link->port };
+	return has_v6 ? 2 : 1;
+}
+
+int ports_set_links(struct ports *ports, const struct network_link *links, size_t count,
+		    struct error *err)
+{
+	auto_free struct rules_link *list = calloc(2 * count + 1, sizeof(*list));
+	size_t used = 0;
+	int ret;
+
+	if (!list)
+		return error_set(err, ENOMEM, "no memory for links");
+	for (size_t i = 0; i < count; i++)
+		used += add_links(&links[i], list + used);
+	pthread_mutex_lock(&ports->turn);
+	ret = rules_set_links(ports->rules, list, used, ports->has_rules, err);
+	pthread_mutex_unlock(&ports->turn);
+	return ret;
 }
 
 /* --- after an engine's death ---------------------------------------------------------------------- */

@@ -8,9 +8,9 @@
 
 struct ports;
 
-/* run_fd: RUN, borrowed for good. Makes nothing. */
-int ports_new(int run_fd, const char *bridge, const char *instance, struct ports **ret,
-	      struct error *err);
+/* run_fd: RUN, borrowed for good. prefix: as rules_new(). Makes nothing. */
+int ports_new(int run_fd, const char *bridge, const char *instance, const char *prefix,
+	      struct ports **ret, struct error *err);
 void ports_free(struct ports *ports); /* what is published stays so */
 DEFINE_AUTO(struct ports *, ports_free);
 
@@ -27,6 +27,9 @@ void ports_withdraw(struct ports *ports, const char *id);
 void ports_rename(struct ports *ports, const char *id, const char *owner);
 int ports_adopt(struct ports *ports, const struct network_publication *publication,
 		const struct network_port *has, size_t count, struct error *err);
+/* As network_set_links(). */
+int ports_set_links(struct ports *ports, const struct network_link *links, size_t count,
+		    struct error *err);
 /* All have been adopted: what nobody has goes. */
 int ports_sweep(struct ports *ports, struct error *err);
 

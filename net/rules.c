@@ -11,22 +11,15 @@
  *                        by us) take the address of the interface they leave by
  *   guard                nobody behind the bridge talks to the host's 127.0.0.0/8, which
  *                        route_localnet would allow (CVE-2020-8558)
- *   forward              from elsewhere into the bridge only what is published or answers
+ *   forward              from elsewhere into the bridge only what is published or answers;
+ *                        from the bridge back onto it too, if containers are kept apart
  */
-#include "net/rules.h"
-
-#include "base/strbuf.h"
+#include "net/rules_private.h"
 
 #include <arpa/inet.h>
-#include <nftables/libnftables.h>
 #include <string.h>
 
-struct rules {
-	struct nft_ctx *ctx;
-	char table[64];
-};
-
-int rules_new(const char *table, struct rules **ret, struct error *err)
+int rules_new(const char *table, const char *prefix, struct rules **ret, struct error *err)
 {
 	struct rules *rules AUTO(rules_free) = calloc(1, sizeof(*rules));
 
@@ -36,6 +29,7 @@ int rules_new(const char *table, struct rules **ret, struct error *err)
 	    nft_ctx_buffer_error(rules->ctx) != 0)
 		return error_set(err, ENOMEM, "no memory for packet rules");
 	snprintf(rules->table, sizeof(rules->table), "%s", table);
+	snprintf(rules->prefix, sizeof(rules->prefix), "%s", prefix ? prefix : "");
 	*ret = steal_ptr(&rules);
 	return 0;
 }
@@ -46,6 +40,7 @@ void rules_free(struct rules *rules)
 		return;
 	if (rules->ctx)
 		nft_ctx_free(rules->ctx);
+	strbuf_deinit(&rules->links);
 	free(rules);
 }
 
@@ -72,7 +67,7 @@ static int get_code(const char *text)
 	return EIO;
 }
 
-static int run(struct rules *rules, struct strbuf *text, const char *what, struct error *err)
+int rules_run(struct rules *rules, const struct strbuf *text, const char *what, struct error *err)
 {
 	const char *words;
 
@@ -98,7 +93,7 @@ static bool is_any(const struct in6_addr *address)
 	return memcmp(address, &zeros, sizeof(zeros)) == 0;
 }
 
-static void append_address(struct strbuf *out, bool is_v6, const struct in6_addr *address)
+void rules_append_address(struct strbuf *out, bool is_v6, const struct in6_addr *address)
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -117,14 +112,14 @@ static void append_element(struct strbuf *out, const struct rules *rules, const 
 	strbuf_appendf(out, "%s element inet %s %s%c { ", verb, rules->table, any ? "any" : "at",
 		       port->is_v6 ? '6' : '4');
 	if (!any) {
-		append_address(out, port->is_v6, &port->host);
+		rules_append_address(out, port->is_v6, &port->host);
 		strbuf_append_str(out, " . ");
 	}
 	strbuf_appendf(out, "%s . %u", port->protocol == IPPROTO_UDP ? "udp" : "tcp",
 		       port->host_port);
 	if (with_value) {
 		strbuf_append_str(out, " : ");
-		append_address(out, port->is_v6, &port->target);
+		rules_append_address(out, port->is_v6, &port->target);
 		strbuf_appendf(out, " . %u", port->target_port);
 	}
 	strbuf_append_str(out, " }\n");
@@ -137,7 +132,7 @@ int rules_add(struct rules *rules, const struct rules_port *ports, size_t count,
 
 	for (size_t i = 0; i < count; i++)
 		append_element(&text, rules, "create", &ports[i], true);
-	return count ? run(rules, &text, "publish a port", err) : 0;
+	return count ? rules_run(rules, &text, "publish a port", err) : 0;
 }
 
 int rules_remove(struct rules *rules, const struct rules_port *ports, size_t count,
@@ -147,7 +142,7 @@ int rules_remove(struct rules *rules, const struct rules_port *ports, size_t cou
 
 	for (size_t i = 0; i < count; i++)
 		append_element(&text, rules, "delete", &ports[i], false);
-	return count ? run(rules, &text, "withdraw a published port", err) : 0;
+	return count ? rules_run(rules, &text, "withdraw a published port", err) : 0;
 }
 
 /* --- the table ------------------------------------------------------------------------------ */
@@ -215,47 +210,88 @@ static void append_postrouting(struct strbuf *out, const char *bridge,
 	strbuf_appendf(out, "oifname \"%s\" ip saddr 127.0.0.0/8 masquerade\n}\n", bridge);
 }
 
-static void append_filters(struct strbuf *out, const char *bridge)
+static void append_forward(struct strbuf *out, const struct rules *rules, const char *bridge)
+{
+	strbuf_appendf(out,
+		       "chain forward { type filter hook forward priority 0; policy accept;\n"
+		       "oifname != \"%s\" return\n",
+		       bridge);
+	if (*rules->prefix)
+		rules_append_routed(out, bridge);
+	else
+		strbuf_appendf(out,
+			       "iifname \"%s\" return\n"
+			       "ct state established,related accept\n"
+			       "ct status dnat accept\n",
+			       bridge);
+	strbuf_append_str(out, "drop\n}\n");
+}
+
+static void append_guard(struct strbuf *out, const char *bridge)
 {
 	strbuf_appendf(out,
 		       "chain guard { type filter hook prerouting priority -300; policy accept;\n"
 		       "iifname \"%s\" ip daddr 127.0.0.0/8 drop\n}\n",
 		       bridge);
-	strbuf_appendf(out,
-		       "chain forward { type filter hook forward priority 0; policy accept;\n"
-		       "oifname != \"%s\" return\n"
-		       "iifname \"%s\" return\n"
-		       "ct state established,related accept\n"
-		       "ct status dnat accept\n"
-		       "drop\n}\n",
-		       bridge, bridge);
+}
+
+/* One that is not there could not be deleted. */
+static void append_deletion(struct strbuf *out, const struct rules *rules, const char *family)
+{
+	strbuf_appendf(out, "add table %s %s\ndelete table %s %s\n", family, rules->table, family,
+		       rules->table);
+}
+
+/* Of an engine that kept containers apart, or that could not: the kernel may not know the
+ * family, so this is no part of another transaction. */
+static int drop_bridge_table(struct rules *rules, struct error *err)
+{
+	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+	struct error why = ERROR_INIT;
+	int ret;
+
+	strbuf_appendf(&text, "delete table bridge %s\n", rules->table);
+	ret = rules_run(rules, &text, "delete the packet rules of the bridge", &why);
+	if (ret == 0 || ret == -ENOENT || ret == -ENOTSUP)
+		return 0;
+	return error_set(err, why.code, "%s", why.msg);
 }
 
 int rules_set(struct rules *rules, const char *bridge, const struct network_addresses *gateways,
 	      const struct rules_port *ports, size_t count, struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+	int ret = *rules->prefix ? 0 : drop_bridge_table(rules, err);
 
-	/* One that is not there could not be deleted. */
-	strbuf_appendf(&text, "add table inet %s\ndelete table inet %s\n", rules->table,
-		       rules->table);
+	if (ret < 0)
+		return ret;
+	append_deletion(&text, rules, "inet");
 	strbuf_appendf(&text, "table inet %s {\n", rules->table);
 	append_maps(&text);
+	if (*rules->prefix)
+		rules_append_link_sets(&text);
 	append_dnat(&text, "prerouting", "prerouting");
 	append_dnat(&text, "output", "output");
 	append_postrouting(&text, bridge, gateways);
-	append_filters(&text, bridge);
+	append_guard(&text, bridge);
+	append_forward(&text, rules, bridge);
 	strbuf_append_str(&text, "}\n");
+	if (*rules->prefix) {
+		append_deletion(&text, rules, "bridge");
+		rules_append_bridge_table(&text, rules);
+		strbuf_append_str(&text, strbuf_get_str(&rules->links));
+	}
 	for (size_t i = 0; i < count; i++)
 		append_element(&text, rules, "add", &ports[i], true);
-	return run(rules, &text, "set the packet rules of the network", err);
+	return rules_run(rules, &text, "set the packet rules of the network", err);
 }
 
 int rules_drop(struct rules *rules, struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
+	int ret;
 
-	strbuf_appendf(&text, "add table inet %s\ndelete table inet %s\n", rules->table,
-		       rules->table);
-	return run(rules, &text, "delete the packet rules of the network", err);
+	append_deletion(&text, rules, "inet");
+	ret = rules_run(rules, &text, "delete the packet rules of the network", err);
+	return ret < 0 ? ret : drop_bridge_table(rules, err);
 }
