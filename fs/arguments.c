@@ -24,10 +24,11 @@ static const char help[] =
 	"      --run DIR        what lives as long as the boot (default /run/containerfs)\n"
 	"      --bridge NAME    network bridge of the containers\n"
 	"      --subnet CIDR    addresses of the containers\n"
+	"      --icc=false      containers do not reach each other, but by links\n"
 	"      --registry HOST  where images named without a host come from\n"
 	"                       (default docker.io)\n"
 	"      --log-opt K=V    for containers' logs: max-size=256m, max-file=4\n"
-	"  -o OPTION,...        root=, run=, bridge=, subnet=, registry= as above, and\n"
+	"  -o OPTION,...        root=, run=, bridge=, subnet=, icc=, registry= as above;\n"
 	"                       gid=GROUP: let a group in, which gives it root's power;\n"
 	"                       the general words of mount(8) are taken too\n"
 	"  -h, --help           show this\n"
@@ -41,6 +42,7 @@ enum {
 	OPT_RUN,
 	OPT_BRIDGE,
 	OPT_SUBNET,
+	OPT_ICC,
 	OPT_REGISTRY,
 	OPT_GID, /* -o only */
 	OPT_LOG_OPT
@@ -51,6 +53,7 @@ static const struct option long_options[] = {
 	{ "run", required_argument, NULL, OPT_RUN },
 	{ "bridge", required_argument, NULL, OPT_BRIDGE },
 	{ "subnet", required_argument, NULL, OPT_SUBNET },
+	{ "icc", optional_argument, NULL, OPT_ICC },
 	{ "registry", required_argument, NULL, OPT_REGISTRY },
 	{ "log-opt", required_argument, NULL, OPT_LOG_OPT },
 	{ "foreground", no_argument, NULL, 'f' },
@@ -64,8 +67,9 @@ static const struct {
 	const char *name;
 	int option;
 } mount_options[] = {
-	{ "root", OPT_ROOT },     { "run", OPT_RUN },           { "bridge", OPT_BRIDGE },
-	{ "subnet", OPT_SUBNET }, { "registry", OPT_REGISTRY }, { "gid", OPT_GID },
+	{ "root", OPT_ROOT },     { "run", OPT_RUN }, { "bridge", OPT_BRIDGE },
+	{ "subnet", OPT_SUBNET }, { "icc", OPT_ICC }, { "registry", OPT_REGISTRY },
+	{ "gid", OPT_GID },
 };
 
 /* What mount(8), mount.fuse3(8) and fstab(5) hand on and what is always so.
@@ -152,6 +156,16 @@ static int set_gid(struct arguments *arguments, const char *value, struct error 
 	return 0;
 }
 
+/* Docker's word for "containers reach each other". */
+static int set_icc(struct arguments *arguments, const char *value, struct error *err)
+{
+	if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+		return error_set(err, EINVAL, "option 'icc': '%s' is neither true nor false",
+				 value);
+	arguments->isolated = strcmp(value, "false") == 0;
+	return 0;
+}
+
 static int add_log_opt(struct arguments *arguments, const char *value, struct error *err)
 {
 	const char *equals = strchr(value, '=');
@@ -185,6 +199,8 @@ static int set(struct arguments *arguments, int option, const char *value, struc
 		return set_text(&arguments->bridge, "bridge", value, err);
 	case OPT_SUBNET:
 		return set_text(&arguments->subnet, "subnet", value, err);
+	case OPT_ICC:
+		return set_icc(arguments, value ? value : "true", err);
 	case OPT_REGISTRY:
 		return set_text(&arguments->registry, "registry", value, err);
 	case OPT_GID:

@@ -17,6 +17,7 @@ struct arguments {
 	char *mnt;
 	char *source;          /* "containerfs" unless given */
 	char *bridge, *subnet; /* NULL unless given */
+	bool isolated;         /* icc=false */
 	char *registry;        /* "docker.io" unless given */
 	char **log_opts;       /* "K=V", NULL-terminated */
 	size_t log_opt_count;

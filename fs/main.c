@@ -52,6 +52,7 @@ static int hold(const struct arguments *arguments, int ready_fd, struct error *e
 		.source = arguments->source,
 		.bridge = arguments->bridge,
 		.subnet = arguments->subnet,
+		.isolated = arguments->isolated,
 		.registry = arguments->registry,
 		.log_opts = arguments->log_opts,
 		.gid = arguments->gid,

@@ -19,6 +19,7 @@ struct render_info {
 	int64_t mounted_ns;
 	size_t containers, running, paused, images;
 	const char *bridge;
+	bool isolated;                /* containers do not reach each other */
 	char subnet[64], subnet6[64]; /* "": no bridge is there now */
 	bool forwards, forwards6;     /* the host passes packets on */
 };

@@ -119,6 +119,7 @@ void render_info(const struct render_info *info, struct strbuf *out)
 	append_line(out, "Bridge", info->bridge);
 	append_line(out, "Subnet", info->subnet);
 	append_line(out, "Subnet6", info->subnet6);
+	append_line(out, "Icc", info->isolated ? "no" : "yes");
 	append_line(out, "Forwarding",
 		    info->forwards && info->forwards6 ? "IPv4 IPv6"
 		    : info->forwards                  ? "IPv4"

@@ -105,6 +105,7 @@ static int open_engine(struct server *server, struct error *err)
 					  .registry = server->fs.options->registry,
 					  .bridge = server->fs.options->bridge,
 					  .subnet = server->fs.options->subnet,
+					  .isolated = server->fs.options->isolated,
 					  .instance = instance,
 					  .graph = server->fs.graph,
 					  .events = server->fs.events,

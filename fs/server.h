@@ -28,6 +28,7 @@ struct server_options {
 	const char *root, *run, *mnt; /* absolute */
 	const char *source;           /* first column of the mount table */
 	const char *bridge, *subnet, *registry;
+	bool isolated;         /* containers do not reach each other */
 	char *const *log_opts; /* "max-size=10m", NULL-terminated */
 	gid_t gid;             /* of all files; 0 */
 	mode_t group_bits;     /* 0: the mount is root's; 0770 with -o gid= */

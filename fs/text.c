@@ -58,6 +58,7 @@ void text_get_info(struct fs *fs, struct render_info *ret)
 		.registry = fs->options->registry,
 		.cgroup_mode = facts.cgroup_mode,
 		.bridge = facts.bridge,
+		.isolated = facts.isolated,
 		.forwards = facts.forwards,
 		.forwards6 = facts.forwards6,
 		.pid = getpid(),

@@ -210,16 +210,21 @@ static int publish(struct container *c, const json_t *effective, const struct ne
 	return network_publish(c->engine->network, &publication, ret, ret_count, err);
 }
 
-static json_t *make_record(struct container *c, const struct network_lease *lease,
-			   const struct network_port *ports, size_t count, struct error *err)
+static json_t *make_record(struct container *c, const json_t *effective,
+			   const struct network_lease *lease, const struct network_port *ports,
+			   size_t count, struct error *err)
 {
 	struct network_facts facts;
 	json_t *record;
 
 	network_get_facts(c->engine->network, &facts);
 	record = network_record_new(facts.bridge, lease, ports, count);
-	if (!record)
+	if (!record ||
+	    json_object_set_new(record, "exposed", network_wish_list_exposed(effective)) < 0) {
+		json_decref(record);
 		error_set(err, ENOMEM, "no memory for the network");
+		return NULL;
+	}
 	return record;
 }
 
@@ -237,7 +242,7 @@ static int take_bridge(struct container *c, const json_t *effective, struct star
 		return ret;
 	ret = publish(c, effective, &lease, &ports, &count, err);
 	if (ret == 0) {
-		record = make_record(c, &lease, ports, count, err);
+		record = make_record(c, effective, &lease, ports, count, err);
 		ret = record ? network_link_add(c, effective, record, err) : -ENOMEM;
 	}
 	if (ret < 0) {
@@ -247,7 +252,10 @@ static int take_bridge(struct container *c, const json_t *effective, struct star
 	}
 	net->record = json_incref(record);
 	set_record(c, steal_ptr(&record), true);
-	return 0;
+	ret = network_isolation_refresh(c->engine, err);
+	if (ret < 0)
+		network_release(c);
+	return ret;
 }
 
 int start_net_take(struct container *c, const json_t *effective, struct start_net *net,
@@ -271,6 +279,7 @@ int start_net_take(struct container *c, const json_t *effective, struct start_ne
 
 bool network_release(struct container *c)
 {
+	struct error err = ERROR_INIT;
 	struct network_lease lease;
 	json_t *record;
 	bool held, had_lease;
@@ -282,6 +291,9 @@ bool network_release(struct container *c)
 	pthread_mutex_unlock(&c->lock);
 	had_lease = network_record_get_lease(record, &lease);
 	if (had_lease) {
+		/* First of all: the address may be another's soon. */
+		if (network_isolation_refresh(c->engine, &err) < 0)
+			log_warn("links of container %s: %s", c->short_id, err.msg);
 		network_withdraw(c->engine->network, c->id);
 		if (held)
 			network_leave(c->engine->network, &lease);
@@ -331,6 +343,7 @@ void network_fill_facts(struct engine *engine, struct engine_facts *ret)
 	ret->forwards = is_on("/proc/sys/net/ipv4/ip_forward");
 	ret->forwards6 = is_on("/proc/sys/net/ipv6/conf/all/forwarding");
 	ret->bridge = facts.bridge;
+	ret->isolated = engine->isolation != NULL;
 	ret->subnet[0] = ret->subnet6[0] = '\0';
 	if (facts.gateways.prefix_len > 0 &&
 	    inet_ntop(AF_INET, &facts.gateways.address, text, sizeof(text)))
@@ -369,133 +382,6 @@ void network_load_damaged(struct container *c)
 		network_load(c, state);
 }
 
-/* Those that hold a lease, with it: their networks are to go on. */
-struct holder {
-	struct container *container; /* counted */
-	json_t *record;              /* counted */
-	struct network_lease lease;
-};
-
-struct holders {
-	struct holder *list;
-	const char **links;
-	size_t count;
-};
-
-static void holders_deinit(struct holders *holders)
-{
-	for (size_t i = 0; i < holders->count; i++) {
-		container_unref(holders->list[i].container);
-		json_decref(holders->list[i].record);
-	}
-	free(holders->list);
-	free(holders->links);
-}
-DEFINE_AUTO_DEINIT(struct holders, holders_deinit);
-
-/* The reference is taken over, or dropped. */
-static void add_holder(struct holders *holders, struct container *c)
-{
-	struct holder *holder = &holders->list[holders->count];
-
-	pthread_mutex_lock(&c->lock);
-	holder->record = json_incref(c->network);
-	pthread_mutex_unlock(&c->lock);
-	if (!network_record_get_lease(holder->record, &holder->lease)) {
-		json_decref(holder->record);
-		container_unref(c);
-		return;
-	}
-	holder->container = c;
-	holders->links[holders->count++] = holder->lease.link;
-}
-
-static int collect_holders(struct engine *engine, struct holders *ret)
-{
-	struct container **all;
-	size_t count;
-
-	if (table_copy(&engine->table, &all, &count) < 0)
-		return -ENOMEM;
-	ret->list = calloc(count + 1, sizeof(*ret->list));
-	ret->links = calloc(count + 1, sizeof(*ret->links));
-	for (size_t i = 0; i < count; i++) {
-		if (ret->list && ret->links)
-			add_holder(ret, all[i]);
-		else
-			container_unref(all[i]);
-	}
-	free(all);
-	return ret->list && ret->links ? 0 : -ENOMEM;
-}
-
-static int adopt_ports(struct engine *engine, const struct holder *holder, struct error *err)
-{
-	AUTO(container_view_unref)
-	struct container_view *view = container_get_view(holder->container);
-	struct network_publication publication = { .id = holder->container->id,
-						   .owner = view->name,
-						   .lease = &holder->lease };
-	size_t count = 0;
-	auto_free struct network_port *ports =
-		network_record_get_ports(json_get_array(holder->record, "ports"), &count);
-
-	if (!ports)
-		return error_set(err, ENOMEM, "no memory for ports");
-	return network_adopt_ports(engine->network, &publication, ports, count, err);
-}
-
-/* It may have ended while it was adopted, and nobody has given back what was not held yet. */
-static void hold(struct engine *engine, const struct holder *holder, bool has_lease)
-{
-	struct container *c = holder->container;
-	bool ended;
-
-	pthread_mutex_lock(&c->lock);
-	ended = c->network != holder->record;
-	c->network_is_held = !ended && has_lease;
-	pthread_mutex_unlock(&c->lock);
-	if (!ended)
-		return;
-	network_withdraw(engine->network, c->id);
-	if (has_lease)
-		network_leave(engine->network, &holder->lease);
-}
-
-static void adopt_all(struct engine *engine, const struct holders *holders)
-{
-	for (size_t i = 0; i < holders->count; i++) {
-		struct error err = ERROR_INIT;
-
-		if (adopt_ports(engine, &holders->list[i], &err) < 0)
-			log_warn("container %s: %s", holders->list[i].container->short_id, err.msg);
-	}
-	for (size_t i = 0; i < holders->count; i++) {
-		struct error err = ERROR_INIT;
-		int ret = network_adopt(engine->network, &holders->list[i].lease, &err);
-
-		if (ret < 0)
-			log_warn("container %s: %s", holders->list[i].container->short_id, err.msg);
-		hold(engine, &holders->list[i], ret == 0);
-	}
-}
-
-void network_recover(struct engine *engine)
-{
-	AUTO(holders_deinit) struct holders holders = { .count = 0 };
-	struct error err = ERROR_INIT;
-
-	/* Without the list a sweep would take away what is in use. */
-	if (collect_holders(engine, &holders) < 0) {
-		log_warn("no memory to look after the network");
-		return;
-	}
-	adopt_all(engine, &holders);
-	if (network_sweep(engine->network, holders.links, holders.count, &err) < 0)
-		log_warn("cannot look for leftovers of the network: %s", err.msg);
-	network_names_refresh(engine);
-}
-
 /* --- the engine's ----------------------------------------------------------------------------- */
 
 int network_open_engine(struct engine *engine, const struct engine_options *options,
@@ -504,7 +390,8 @@ int network_open_engine(struct engine *engine, const struct engine_options *opti
 	struct network_options wanted = { .run_fd = engine->run_fd,
 					  .bridge = options->bridge,
 					  .subnet = options->subnet,
-					  .instance = options->instance };
+					  .instance = options->instance,
+					  .isolated = options->isolated };
 	char name[IFNAMSIZ];
 
 	/* Two engines of one machine must not meet on a bridge. */
@@ -512,7 +399,9 @@ int network_open_engine(struct engine *engine, const struct engine_options *opti
 	if (!wanted.bridge)
 		wanted.bridge = name;
 	engine->names = network_names_new();
-	if (!engine->names)
+	if (options->isolated)
+		engine->isolation = network_isolation_new();
+	if (!engine->names || (options->isolated && !engine->isolation))
 		return error_set(err, ENOMEM, "no memory for the network");
 	return network_open(&wanted, &engine->network, err);
 }

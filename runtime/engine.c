@@ -117,6 +117,7 @@ static void free_engine(struct engine *engine)
 	volumes_free(engine->volumes);
 	network_close(engine->network);
 	network_names_free(engine->names);
+	network_isolation_free(engine->isolation);
 	if (engine->launcher)
 		launcher_free(engine->launcher);
 	if (engine->rootfs)

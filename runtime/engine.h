@@ -75,6 +75,7 @@ struct engine_options {
 	const char *registry; /* for reports */
 	const char *bridge;   /* of the containers' network; NULL: a name made from instance */
 	const char *subnet;   /* its addresses; NULL: a range that overlaps nothing */
+	bool isolated;        /* containers do not reach each other, but for links */
 	char *const *
 		log_opts; /* bounds of logs, "K=V", checked, borrowed; NULL-terminated. A new container
 				* takes them or the built-in ones; NULL: it takes none */
@@ -244,6 +245,7 @@ struct engine_facts {
 	const char *cgroup_mode;
 	const char *bridge;
 	char subnet[INET_ADDRSTRLEN + 4], subnet6[INET6_ADDRSTRLEN + 4]; /* "": no bridge now */
+	bool isolated;            /* containers do not reach each other */
 	bool forwards, forwards6; /* the host passes packets on */
 };
 void engine_get_facts(struct engine *engine, struct engine_facts *ret);

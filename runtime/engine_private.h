@@ -80,6 +80,7 @@ struct engine {
 	struct volumes *volumes;
 	struct network *network;
 	struct network_names *names;
+	struct network_isolation *isolation; /* NULL: containers reach each other */
 	struct workers *workers;
 	struct monitor *monitor;
 	struct table table;
@@ -470,11 +471,14 @@ void network_load(struct container *c, const json_t *state);
 int network_store_locked(const struct container *c, json_t *state);
 /* Of a container whose files are damaged, which may run: what it holds stays its own. */
 void network_load_damaged(struct container *c);
-/* All containers are known: those that live have what they had, and what nobody has goes. */
-void network_recover(struct engine *engine);
 int network_open_engine(struct engine *engine, const struct engine_options *options,
 			struct error *err);
 void network_fill_facts(struct engine *engine, struct engine_facts *ret);
+
+/* --- network_recover.c ------------------------------------------------------- */
+
+/* All containers are known: those that live have what they had, and what nobody has goes. */
+void network_recover(struct engine *engine);
 
 /* --- start_files.c ----------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /* What the files of a container's network share: container_net.c (a run's beginning and end),
- * network_record.c (text), network_wish.c (ports asked for), network_link.c and
- * network_names.c. Private to runtime/.
+ * network_recover.c (after an engine's death), network_record.c (text), network_wish.c (ports
+ * asked for), network_link.c, network_isolation.c and network_names.c. Private to runtime/.
  *
  * The record of a run's network is one JSON object, immutable once made: in state.json before
  * the shim starts, so that the next engine knows what is held, and in the view for who shows it.
@@ -9,6 +9,7 @@
  *    "address": "10.88.0.2", "prefix": 24, "gateway": "10.88.0.1",
  *    "address6": "fd...", "prefix6": 64, "gateway6": "fd...::1",      without IPv6: prefix6 is 0
  *    "ports": [{"port": "80/tcp", "ip": "0.0.0.0", "host_port": 8080}, ...],
+ *    "exposed": ["80/tcp", ...],
  *    "links": [{"id": 64 digits, "name": "db", "alias": "database"}, ...], "env": ["DB_PORT=..."]}
  *
  * In other modes there is "mode" alone; in "container:NAME" also "owner", the id of the container
@@ -19,6 +20,23 @@
 
 #include "net/network.h"
 #include "runtime/engine_private.h"
+
+/* --- network_recover.c ---------------------------------------------------------- */
+
+/* Those that hold a lease, with it. */
+struct network_holder {
+	struct container *container; /* counted */
+	json_t *record;              /* counted */
+	struct network_lease lease;
+};
+struct network_holders {
+	struct network_holder *list;
+	const char **links; /* of the leases, borrowed from them */
+	size_t count;
+};
+int network_holders_collect(struct engine *engine, struct network_holders *ret); /* -ENOMEM */
+void network_holders_deinit(struct network_holders *holders); /* also a failed one */
+DEFINE_AUTO_DEINIT(struct network_holders, network_holders_deinit);
 
 /* --- network_record.c ---------------------------------------------------------- */
 
@@ -49,6 +67,15 @@ int network_link_add(struct container *c, const json_t *effective, json_t *recor
 		     struct error *err);
 /* The same checks alone, before anything is taken. */
 int network_link_check(struct container *c, const json_t *effective, struct error *err);
+
+/* --- network_isolation.c --------------------------------------------------------- */
+
+struct network_isolation;
+struct network_isolation *network_isolation_new(void); /* NULL: no memory */
+void network_isolation_free(struct network_isolation *isolation);
+/* Somebody has a lease, or gives it back: the kernel opens what links ask for, and nothing
+ * else. Does nothing on an engine whose containers reach each other. */
+int network_isolation_refresh(struct engine *engine, struct error *err);
 
 /* --- network_names.c ------------------------------------------------------------- */
 

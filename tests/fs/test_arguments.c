@@ -44,6 +44,7 @@ static void test_defaults(void **state)
 	assert_string_equal(a.registry, "docker.io");
 	assert_null(a.bridge);
 	assert_null(a.subnet);
+	assert_false(a.isolated);
 	assert_non_null(a.log_opts);
 	assert_null(a.log_opts[0]);
 	assert_false(a.foreground || a.has_gid || a.help || a.version || a.fake);
@@ -55,7 +56,7 @@ static void test_all(void **state)
 
 	(void)state;
 	parse_ok("containerfs --root /./tmp//new/ name --run=/tmp/c --bridge br7 --subnet "
-		 "10.9.0.0/16 "
+		 "10.9.0.0/16 --icc=false "
 		 "--registry localhost:5000 --log-opt max-size=1m -f --log-opt max-file=2 /tmp",
 		 &a);
 	assert_string_equal(a.source, "name");
@@ -68,7 +69,19 @@ static void test_all(void **state)
 	assert_string_equal(a.log_opts[0], "max-size=1m");
 	assert_string_equal(a.log_opts[1], "max-file=2");
 	assert_null(a.log_opts[2]);
-	assert_true(a.foreground);
+	assert_true(a.foreground && a.isolated);
+}
+
+static void test_icc(void **state)
+{
+	AUTO(arguments_deinit) struct arguments a = ARGUMENTS_INIT;
+
+	(void)state;
+	parse_ok("containerfs -o icc=false --icc=true /tmp", &a);
+	assert_false(a.isolated);
+	arguments_deinit(&a);
+	parse_ok("containerfs --icc -o icc=false /tmp", &a);
+	assert_true(a.isolated);
 }
 
 /* As mount(8) calls /sbin/mount.fuse.containerfs, as mount.fuse3 calls
@@ -214,9 +227,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all),
-		cmocka_unit_test(test_mount_helpers), cmocka_unit_test(test_words),
-		cmocka_unit_test(test_refused),       cmocka_unit_test(test_out_of_memory),
-		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_icc),           cmocka_unit_test(test_mount_helpers),
+		cmocka_unit_test(test_words),         cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

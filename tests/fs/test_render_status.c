@@ -169,6 +169,7 @@ static void test_info(void **state)
 		 "Bridge:\tcf0\n"
 		 "Subnet:\t10.88.0.1/24\n"
 		 "Subnet6:\t\n"
+		 "Icc:\tyes\n"
 		 "Forwarding:\tIPv4\n"
 		 "Mounted:\t2026-01-02T03:04:05.123456789Z\n"
 		 "Restarts:\t2\n"
@@ -190,7 +191,7 @@ static void test_info_extremes(void **state)
 	info.mnt = "/c\nPid:\t1";
 	info.registry = NULL;
 	render_info(&info, &out);
-	assert_int_equal(count_lines(out.data), 21);
+	assert_int_equal(count_lines(out.data), 22);
 	assert_non_null(strstr(out.data, "\nMount:\t/c\\nPid:\\t1\n"));
 	assert_non_null(strstr(out.data, "\nStopped:\t0\n"));
 	assert_non_null(strstr(out.data, "\nRegistry:\t\n"));

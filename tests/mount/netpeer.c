@@ -2,7 +2,9 @@
  *
  *	netpeer serve PORT [NAME]          answers whoever asks, by TCP and UDP, IPv4 and IPv6, with
  *	                                   "NAME ADDRESS": its own name and where the question came from
- *	netpeer ask tcp|udp ADDRESS PORT   prints the answer; exits with 1 and says why there is none
+ *	netpeer ask tcp|udp ADDRESS PORT [MS]
+ *	                                   prints the answer, which it waits for 3 s or so long; exits
+ *	                                   with 1 and says why there is none
  *	netpeer take ADDRESS PORT          has that TCP port until it is killed; says "taken" when it has
  */
 #include <arpa/inet.h>
@@ -16,7 +18,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define WAIT_MS 3000
+#define WAIT_MS "3000"
 
 struct name {
 	struct sockaddr_storage address;
@@ -100,11 +102,11 @@ static int serve(int port, const char *name)
 	return 1;
 }
 
-static int ask(const char *protocol, const char *address, int port)
+static int ask(const char *protocol, const char *address, int port, long wait_ms)
 {
 	struct name name = make_name(address, port);
 	int type = strcmp(protocol, "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM;
-	struct timeval limit = { .tv_sec = WAIT_MS / 1000 };
+	struct timeval limit = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
 	int fd = socket(name.address.ss_family, type, 0);
 	char text[300];
 	ssize_t len;
@@ -139,8 +141,9 @@ int main(int argc, char **argv)
 {
 	if (argc >= 3 && strcmp(argv[1], "serve") == 0)
 		return serve((int)strtol(argv[2], NULL, 10), argc > 3 ? argv[3] : "server");
-	if (argc == 5 && strcmp(argv[1], "ask") == 0)
-		return ask(argv[2], argv[3], (int)strtol(argv[4], NULL, 10));
+	if (argc >= 5 && strcmp(argv[1], "ask") == 0)
+		return ask(argv[2], argv[3], (int)strtol(argv[4], NULL, 10),
+			   strtol(argc > 5 ? argv[5] : WAIT_MS, NULL, 10));
 	if (argc == 4 && strcmp(argv[1], "take") == 0)
 		return take(argv[2], (int)strtol(argv[3], NULL, 10));
 	return 2;
