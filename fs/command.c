@@ -33,7 +33,7 @@ static const struct verb_row verb_rows[] = {
 	{ VERB_IMAGES, "images", "[OPTION]... [NAME]", NULL,
 	  "List the images, or those whose name matches a pattern",
 	  &command_images_options, .take_operands = command_take_images },
-	{ VERB_IMPORT, "import", "[OPTION]... PATH [NAME]", NULL,
+	{ VERB_IMPORT, "import", "[OPTION]... PATH|URL [NAME]", NULL,
 	  "Make an image of a root file system's or an image's archive; replies with its id",
 	  &command_import_options, .interruptible = true, .take_operands = command_take_import },
 	{ VERB_INFO, "info", "", NULL,

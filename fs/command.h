@@ -60,13 +60,13 @@ struct command {
 	/* create, run: --name or NULL; rename: the new name; tag: the new tag; import: the
 	 * tag or NULL; commit: the tag or NULL */
 	char *name;
-	char *platform;                   /* pull: os/arch[/variant], or NULL */
+	char *platform;                   /* pull, import: os/arch[/variant], or NULL */
 	char *registry, *user, *password; /* login, logout; registry NULL: the default */
 	char *image; /* create, run, tag, history, pull, push: the image; images: a pattern or NULL */
-	char *source;   /* import, load: path; port: "80/tcp" or NULL */
+	char *source;   /* import, load: path, or URL; port: "80/tcp" or NULL */
 	char *message;  /* commit, import: -m, or NULL */
 	char *author;   /* commit: -a, or NULL */
-	char **changes; /* commit: each -c, NULL-terminated, or NULL */
+	char **changes; /* commit, import: each -c, NULL-terminated, or NULL */
 	bool pause;     /* commit: unless --pause=false */
 	char **targets; /* names, NULL-terminated; in a container's ctl: empty */
 	size_t target_count;

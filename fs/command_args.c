@@ -127,18 +127,11 @@ static const struct option_spec images_specs[] = {
 	NO_TRUNC,
 	QUIET,
 };
-static const struct option_spec import_specs[] = {
-	{ OPTION('m', "message", "TEXT"), .take = command_take_string, AT(message) },
-};
 static const struct option_spec inspect_specs[] = {
 	{ OPTION('s', "size", NULL), .take = command_take_flag, AT(size) },
 	{ OPTION('f', "format", "FORMAT"), .take = command_take_string, AT(format) },
 };
 static const struct option_spec kill_specs[] = { SIGNAL };
-static const struct option_spec load_specs[] = {
-	{ OPTION('i', "input", "PATH"), .take = command_take_string, AT(source) },
-	{ OPTION('q', "quiet", NULL), .take = command_take_flag, AT(quiet), .hidden = true },
-};
 static const struct option_spec ps_specs[] = {
 	ALL,
 	{ OPTION('f', "filter", "KEY=VALUE"), .take = take_filter, AT(filters) },
@@ -178,10 +171,8 @@ static const struct option_spec stop_specs[] = { SIGNAL, TIME }; /* of restart t
 const struct option_table command_no_options = { NULL, 0 };
 const struct option_table command_history_options = TABLE(history_specs);
 const struct option_table command_images_options = TABLE(images_specs);
-const struct option_table command_import_options = TABLE(import_specs);
 const struct option_table command_inspect_options = TABLE(inspect_specs);
 const struct option_table command_kill_options = TABLE(kill_specs);
-const struct option_table command_load_options = TABLE(load_specs);
 const struct option_table command_prune_options = TABLE(prune_specs);
 const struct option_table command_ps_options = TABLE(ps_specs);
 const struct option_table command_stats_options = TABLE(stats_specs);
@@ -197,9 +188,8 @@ static int refuse_extra(const struct parse *p, size_t index, struct error *err)
 	return error_set(err, EINVAL, "unexpected word '%s'", p->operands[index]);
 }
 
-/* Between min and max words; what is missing is called by its name. */
-static int check_count(const struct parse *p, size_t min, size_t max, const char *missing,
-		       struct error *err)
+int command_check_count(const struct parse *p, size_t min, size_t max, const char *missing,
+			struct error *err)
 {
 	if (p->count > max)
 		return refuse_extra(p, max, err);
@@ -208,7 +198,7 @@ static int check_count(const struct parse *p, size_t min, size_t max, const char
 	return 0;
 }
 
-static int copy_word(const struct parse *p, size_t index, char **member, struct error *err)
+int command_copy_word(const struct parse *p, size_t index, char **member, struct error *err)
 {
 	*member = strdup(p->operands[index]);
 	return *member ? 0 : no_memory(err);
@@ -232,13 +222,13 @@ int command_copy_targets(const struct parse *p, size_t count, struct error *err)
 
 int command_take_none(const struct parse *p, struct error *err)
 {
-	return check_count(p, 0, 0, NULL, err);
+	return command_check_count(p, 0, 0, NULL, err);
 }
 
 int command_take_targets(const struct parse *p, struct error *err)
 {
-	int ret = check_count(p, p->container ? 0 : 1, p->container ? 0 : SIZE_MAX, "no name given",
-			      err);
+	int ret = command_check_count(p, p->container ? 0 : 1, p->container ? 0 : SIZE_MAX,
+				      "no name given", err);
 
 	return ret < 0 ? ret : command_copy_targets(p, p->count, err);
 }
@@ -246,14 +236,14 @@ int command_take_targets(const struct parse *p, struct error *err)
 int command_take_one(const struct parse *p, struct error *err)
 {
 	size_t count = p->container ? 0 : 1;
-	int ret = check_count(p, count, count, "no name given", err);
+	int ret = command_check_count(p, count, count, "no name given", err);
 
 	return ret < 0 ? ret : command_copy_targets(p, count, err);
 }
 
 int command_take_some(const struct parse *p, struct error *err)
 {
-	int ret = check_count(p, 0, p->container ? 0 : SIZE_MAX, NULL, err);
+	int ret = command_check_count(p, 0, p->container ? 0 : SIZE_MAX, NULL, err);
 
 	return ret < 0 ? ret : command_copy_targets(p, p->count, err);
 }
@@ -264,7 +254,7 @@ int command_take_stop(const struct parse *p, struct error *err)
 
 	if (!p->container)
 		return command_take_targets(p, err);
-	ret = check_count(p, 0, 1, NULL, err);
+	ret = command_check_count(p, 0, 1, NULL, err);
 	if (ret == 0 && p->count == 1)
 		ret = parse_time(p->command, p->operands[0], err);
 	return ret < 0 ? ret : command_copy_targets(p, 0, err);
@@ -276,7 +266,7 @@ int command_take_kill(const struct parse *p, struct error *err)
 
 	if (!p->container)
 		return command_take_targets(p, err);
-	ret = check_count(p, 0, 1, NULL, err);
+	ret = command_check_count(p, 0, 1, NULL, err);
 	if (ret == 0 && p->count == 1)
 		ret = signal_parse(p->operands[0], &p->command->signo, err);
 	return ret < 0 ? ret : command_copy_targets(p, 0, err);
@@ -285,13 +275,13 @@ int command_take_kill(const struct parse *p, struct error *err)
 int command_take_rename(const struct parse *p, struct error *err)
 {
 	size_t old = p->container ? 0 : 1;
-	int ret = check_count(p, old + 1, old + 1, p->count < old ? "no name given" : "no new name",
-			      err);
+	int ret = command_check_count(p, old + 1, old + 1,
+				      p->count < old ? "no name given" : "no new name", err);
 
 	if (ret == 0)
 		ret = config_check_name(p->operands[old], err);
 	if (ret == 0)
-		ret = copy_word(p, old, &p->command->name, err);
+		ret = command_copy_word(p, old, &p->command->name, err);
 	return ret < 0 ? ret : command_copy_targets(p, old, err);
 }
 
@@ -299,7 +289,7 @@ int command_take_rename(const struct parse *p, struct error *err)
 int command_take_port(const struct parse *p, struct error *err)
 {
 	size_t names = p->container ? 0 : 1;
-	int ret = check_count(p, names, names + 1, "no name given", err);
+	int ret = command_check_count(p, names, names + 1, "no name given", err);
 	char text[PORTSPEC_SIZE];
 	struct portspec spec;
 
@@ -320,61 +310,28 @@ int command_take_port(const struct parse *p, struct error *err)
 
 int command_take_tag(const struct parse *p, struct error *err)
 {
-	int ret = check_count(p, 2, 2, p->count == 0 ? "no image given" : "no name given", err);
+	int ret = command_check_count(p, 2, 2, p->count == 0 ? "no image given" : "no name given",
+				      err);
 
 	if (ret == 0)
-		ret = copy_word(p, 0, &p->command->image, err);
-	return ret < 0 ? ret : copy_word(p, 1, &p->command->name, err);
-}
-
-static int check_absolute(const char *path, struct error *err)
-{
-	if (path[0] == '/')
-		return 0;
-	return error_set(err, EINVAL,
-			 "'%s' is not an absolute path, and a control file has no working "
-			 "directory",
-			 path);
-}
-
-int command_take_import(const struct parse *p, struct error *err)
-{
-	int ret = check_count(p, 1, 2, "no path given", err);
-
-	if (ret == 0)
-		ret = check_absolute(p->operands[0], err);
-	if (ret == 0)
-		ret = copy_word(p, 0, &p->command->source, err);
-	if (ret == 0 && p->count == 2)
-		ret = copy_word(p, 1, &p->command->name, err);
-	return ret;
-}
-
-/* The path is a word, or docker's -i. */
-int command_take_load(const struct parse *p, struct error *err)
-{
-	size_t count = p->command->source ? 0 : 1;
-	int ret = check_count(p, count, count, "no path given", err);
-
-	if (ret == 0 && count == 1)
-		ret = copy_word(p, 0, &p->command->source, err);
-	return ret < 0 ? ret : check_absolute(p->command->source, err);
+		ret = command_copy_word(p, 0, &p->command->image, err);
+	return ret < 0 ? ret : command_copy_word(p, 1, &p->command->name, err);
 }
 
 int command_take_history(const struct parse *p, struct error *err)
 {
-	int ret = check_count(p, 1, 1, "no image given", err);
+	int ret = command_check_count(p, 1, 1, "no image given", err);
 
-	return ret < 0 ? ret : copy_word(p, 0, &p->command->image, err);
+	return ret < 0 ? ret : command_copy_word(p, 0, &p->command->image, err);
 }
 
 int command_take_images(const struct parse *p, struct error *err)
 {
-	int ret = check_count(p, 0, 1, NULL, err);
+	int ret = command_check_count(p, 0, 1, NULL, err);
 
 	if (ret < 0 || p->count == 0)
 		return ret;
-	return copy_word(p, 0, &p->command->image, err);
+	return command_copy_word(p, 0, &p->command->image, err);
 }
 
 /* A terminal's side: TIOCSWINSZ takes 16 bits, and 0 helps nobody. */
@@ -390,7 +347,8 @@ static int parse_side(const char *text, unsigned *ret, struct error *err)
 
 int command_take_resize(const struct parse *p, struct error *err)
 {
-	int ret = check_count(p, 2, 2, p->count == 0 ? "no rows given" : "no columns given", err);
+	int ret = command_check_count(p, 2, 2, p->count == 0 ? "no rows given" : "no columns given",
+				      err);
 
 	if (ret == 0)
 		ret = parse_side(p->operands[0], &p->command->rows, err);

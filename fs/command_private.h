@@ -83,6 +83,12 @@ int command_take_ulimit(void *target, const struct option_spec *spec, const char
 int command_take_restart_policy(void *target, const struct option_spec *spec, const char *value,
 				struct error *err);
 
+/* command_import.c */
+extern const struct option_table command_import_options;
+extern const struct option_table command_load_options;
+int command_take_import(const struct parse *p, struct error *err);
+int command_take_load(const struct parse *p, struct error *err);
+
 /* command_registry.c */
 extern const struct option_table command_login_options;
 extern const struct option_table command_pull_options;
@@ -96,10 +102,8 @@ void command_deinit_login(struct command *command); /* its strings; wipes the pa
 extern const struct option_table command_no_options;
 extern const struct option_table command_history_options;
 extern const struct option_table command_images_options;
-extern const struct option_table command_import_options;
 extern const struct option_table command_inspect_options;
 extern const struct option_table command_kill_options;
-extern const struct option_table command_load_options;
 extern const struct option_table command_prune_options;
 extern const struct option_table command_ps_options;
 extern const struct option_table command_stats_options;
@@ -107,6 +111,11 @@ extern const struct option_table command_rm_options;
 extern const struct option_table command_rmi_options;
 extern const struct option_table command_stop_options;
 extern const struct option_table command_tag_options;
+/* Between min and max words; what is missing is called by its name. */
+int command_check_count(const struct parse *p, size_t min, size_t max, const char *missing,
+			struct error *err);
+/* A copy of the word at index, for a member of the command. */
+int command_copy_word(const struct parse *p, size_t index, char **member, struct error *err);
 /* The first `count` words are the targets. */
 int command_copy_targets(const struct parse *p, size_t count, struct error *err);
 int command_take_none(const struct parse *p, struct error *err);
@@ -118,8 +127,6 @@ int command_take_kill(const struct parse *p, struct error *err);
 int command_take_rename(const struct parse *p, struct error *err);
 int command_take_port(const struct parse *p, struct error *err);
 int command_take_tag(const struct parse *p, struct error *err);
-int command_take_import(const struct parse *p, struct error *err);
-int command_take_load(const struct parse *p, struct error *err);
 int command_take_history(const struct parse *p, struct error *err);
 int command_take_images(const struct parse *p, struct error *err);
 int command_take_resize(const struct parse *p, struct error *err);

@@ -44,6 +44,15 @@ static void show_progress(void *arg)
 		handle_set_text(handle, text);
 }
 
+/* First the reply, then that it counts. */
+static void keep_reply(void *arg)
+{
+	struct work *work = arg;
+
+	handle_save(work->handle);
+	work->record->reply_len = (uint32_t)work->handle->reply.len;
+}
+
 static int perform_command(struct work *work, const struct command *command)
 {
 	struct handle *handle = work->handle;
@@ -55,6 +64,7 @@ static int perform_command(struct work *work, const struct command *command)
 		.container = handle->container,
 		.get_info = get_info,
 		.show_progress = show_progress,
+		.keep_reply = keep_reply,
 		.arg = work,
 	};
 	int r;
@@ -93,8 +103,7 @@ static int run_words(struct work *work, const struct words *words)
 /* One command is done: first its reply is kept, then the count. */
 static void count_command(struct work *work)
 {
-	handle_save(work->handle);
-	work->record->reply_len = (uint32_t)work->handle->reply.len;
+	keep_reply(work);
 	work->record->commands++;
 }
 

@@ -38,6 +38,9 @@ struct perform_context {
 	void (*get_info)(void *arg, struct render_info *ret);
 	/* A wait begins: what of the reply there is can be shown. May be NULL. */
 	void (*show_progress)(void *arg);
+	/* The reply so far outlives the engine: should this one die, it is there when the command is
+	 * resumed. May be NULL. */
+	void (*keep_reply)(void *arg);
 	void *arg;
 };
 

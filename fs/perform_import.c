@@ -1,213 +1,195 @@
-/* import and load: an archive of the host, or what comes out of a named pipe, becomes images.
+/* import and load: an archive of the host, what comes out of a pipe, or a file of the web becomes images.
  *
- * The source is somebody else's path: it is opened without waiting and without
- * effect (O_PATH first), it must be a file or a pipe, and it must not lie under our
- * own mount, because an engine that waits for itself waits for ever.
- *
- * A pipe may stay silent. The ticket cannot be waited for together with a
- * descriptor, so a silent pipe is left every 100 ms to see whether the caller has gone.
+ * How far it is can be seen in the reply meanwhile: "Importing DONE/TOTAL", with "?" for a
+ * total that nobody knows. For a later engine the ticket's note tells how long the reply was before; it is
+ * longer when all was published. Then nothing is left to do; else it is done anew, for of a
+ * batch that was not published nothing is left.
  */
 #include "fs/perform_private.h"
 
-#include "fs/render.h"
+#include "base/clock.h"
+#include "base/num.h"
+#include "graph/download.h"
 #include "runtime/ticket.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
+#include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define STEP_BYTES (1024 * 1024)
-#define LOOK_EVERY_MS 100
+#define SHOW_EVERY_NS 100000000LL
 
 DEFINE_AUTO(struct import *, graph_import_abort);
 
-/* --- the source ------------------------------------------------------------ */
+/* --- bytes ------------------------------------------------------------------- */
 
-static int refuse_own(const char *path, struct error *err)
+/* The archive's bytes on their way. */
+struct feed {
+	const struct job *job;
+	struct import *import;
+	uint64_t done, total; /* total 0: not known */
+	int64_t shown_ns;
+};
+
+static void show(const struct feed *feed, const char *state)
 {
-	return error_set(err, EINVAL, "'%s' lies in this mount; copy it to images/NAME instead",
-			 path);
+	AUTO(strbuf_deinit) struct strbuf lines = STRBUF_INIT;
+	const char *source = feed->job->command->source;
+
+	if (download_is_url(source)) {
+		strbuf_append_str(&lines, "Downloading from ");
+		download_render_name(source, &lines);
+		strbuf_append_char(&lines, '\n');
+	}
+	strbuf_appendf(&lines, "%s %" PRIu64 "/", state, feed->done);
+	if (feed->total)
+		strbuf_appendf(&lines, "%" PRIu64 "\n", feed->total);
+	else
+		strbuf_append_str(&lines, "?\n");
+	perform_show_lines((void *)(uintptr_t)feed->job, &lines);
 }
 
-/* Does the text of the path begin with the mount point? Found without touching it. */
-static bool is_below_mount(const struct job *job, const char *path)
+static int take_bytes(void *arg, const void *bytes, size_t len, uint64_t total, struct error *err)
 {
-	struct render_info info = { .mnt = NULL };
-	size_t len;
+	struct feed *feed = arg;
+	int64_t now_ns = clock_monotonic_ns();
+	int ret = graph_import_write(feed->import, feed->done, bytes, len, err);
 
-	if (!job->context->get_info)
-		return false;
-	job->context->get_info(job->context->arg, &info);
-	if (!info.mnt)
-		return false;
-	len = strlen(info.mnt);
-	return strncmp(path, info.mnt, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
-static int check_source(const struct job *job, int fd, struct stat *ret_st, struct error *err)
-{
-	const char *path = job->command->source;
-
-	if (fstat(fd, ret_st) < 0)
-		return error_set_sys(err, errno, "cannot look at '%s'", path);
-	if (job->context->mount_device != 0 && ret_st->st_dev == job->context->mount_device)
-		return refuse_own(path, err);
-	if (!S_ISREG(ret_st->st_mode) && !S_ISFIFO(ret_st->st_mode))
-		return error_set(err, EINVAL, "'%s' is neither a file nor a pipe", path);
+	if (ret < 0)
+		return ret;
+	feed->done += len;
+	feed->total = total;
+	if (now_ns - feed->shown_ns > SHOW_EVERY_NS) {
+		feed->shown_ns = now_ns;
+		show(feed, "Importing");
+	}
 	return 0;
 }
 
-/* A descriptor for reading, or -errno. */
-static int open_source(const struct job *job, bool *ret_is_pipe, struct error *err)
-{
-	const char *path = job->command->source;
-	auto_fd int path_fd = -1;
-	char self[64];
-	struct stat st;
-	int fd, ret;
-
-	if (is_below_mount(job, path))
-		return refuse_own(path, err);
-	path_fd = open(path, O_PATH | O_CLOEXEC);
-	if (path_fd < 0)
-		return error_set_sys(err, errno, "cannot open '%s'", path);
-	ret = check_source(job, path_fd, &st, err);
-	if (ret < 0)
-		return ret;
-	/* The very file that was looked at, whatever the path leads to by now. */
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", path_fd);
-	fd = open(self, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return error_set_sys(err, errno, "cannot open '%s'", path);
-	*ret_is_pipe = S_ISFIFO(st.st_mode);
-	return fd;
-}
-
-/* Wait until the pipe has bytes or its writers have gone. */
-static int wait_for_pipe(struct ticket *ticket, int fd, struct error *err)
-{
-	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
-
-	while (!ticket_is_cancelled(ticket)) {
-		int ready = poll(&pollfd, 1, LOOK_EVERY_MS);
-
-		if (ready > 0)
-			return 0;
-		if (ready < 0 && errno != EINTR)
-			return error_set_sys(err, errno, "cannot wait for the pipe");
-	}
-	return error_set(err, EINTR, "interrupted; nothing was imported");
-}
-
-/* --- the copy -------------------------------------------------------------- */
-
-/* The next bytes: their number, 0 at the end. */
-static ssize_t read_step(const struct job *job, int fd, bool is_pipe, char *buf, struct error *err)
-{
-	struct ticket *ticket = job->context->ticket;
-
-	for (;;) {
-		ssize_t got;
-
-		if (is_pipe && wait_for_pipe(ticket, fd, err) < 0)
-			return -err->code;
-		if (ticket_is_cancelled(ticket))
-			return error_set(err, EINTR, "interrupted; nothing was imported");
-		got = read(fd, buf, STEP_BYTES);
-		if (got >= 0)
-			return got;
-		if (errno != EINTR && errno != EAGAIN)
-			return error_set_sys(err, errno, "cannot read '%s'", job->command->source);
-	}
-}
-
-static int copy_source(const struct job *job, int fd, bool is_pipe, struct import *import,
-		       struct error *err)
+static int feed_file(struct feed *feed, const struct archive_source *source, struct error *err)
 {
 	auto_free char *buf = malloc(STEP_BYTES);
-	uint64_t offset = 0;
-	ssize_t got;
-	int ret = 0;
+	ssize_t got = buf ? 1 : error_set_sys(err, ENOMEM, "cannot import");
 
-	if (!buf)
-		return error_set_sys(err, ENOMEM, "cannot import");
-	for (;;) {
-		got = read_step(job, fd, is_pipe, buf, err);
-		if (got <= 0)
-			return (int)got;
-		ret = graph_import_write(import, offset, buf, (size_t)got, err);
-		if (ret < 0)
-			return ret;
-		offset += (uint64_t)got;
+	while (got > 0) {
+		got = archive_source_read(feed->job, source, buf, STEP_BYTES, err);
+		if (got > 0 && take_bytes(feed, buf, (size_t)got, source->size_bytes, err) < 0)
+			return -err->code;
 	}
+	return (int)got;
 }
 
-static int finish_import(const struct job *job, struct import *import, struct strbuf *ids,
-			 struct error *err)
+static bool is_cancelled(void *arg)
 {
-	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
-	char id[GRAPH_ID_SIZE];
-	int ret;
+	const struct feed *feed = arg;
 
-	if (job->command->message)
-		strbuf_append_str(&message, job->command->message);
-	else
-		strbuf_appendf(&message, "Imported from %s", job->command->source);
-	ret = strbuf_check(&message, err);
-	if (ret < 0) {
-		graph_import_abort(import);
-		return ret;
-	}
-	ret = graph_import_finish(import, true, strbuf_get_str(&message), id, err);
-	if (ret == 0)
+	return ticket_is_cancelled(feed->job->context->ticket);
+}
+
+static int feed_url(struct feed *feed, struct error *err)
+{
+	return download_run(&(struct download){ .url = feed->job->command->source,
+						.is_cancelled = is_cancelled,
+						.take = take_bytes,
+						.arg = feed },
+			    err);
+}
+
+/* --- the deed ------------------------------------------------------------------ */
+
+static int begin(const struct job *job, struct import **ret, struct error *err)
+{
+	AUTO(graph_import_abort) struct import *import = NULL;
+	const struct command *command = job->command;
+	struct graph *graph = job->context->graph;
+	bool is_load = command->verb == VERB_LOAD;
+	int r = is_load ? graph_load_begin(graph, &import, err)
+			: graph_import_begin(graph, command->name, &import, err);
+
+	if (r == 0 && !is_load)
+		r = graph_import_describe(import,
+					  &(struct import_text){ .message = command->message,
+								 .changes = command->changes,
+								 .platform = command->platform },
+					  err);
+	if (r < 0)
+		return r;
+	graph_import_set_cancel(import, perform_is_cancelled, (void *)(uintptr_t)job);
+	*ret = steal_ptr(&import);
+	return 0;
+}
+
+/* from: what the image's history says that it came from. */
+static int finish(const struct feed *feed, struct import *import_owned, const struct strbuf *from,
+		  struct strbuf *ids, struct error *err)
+{
+	AUTO(graph_import_abort) struct import *import = import_owned;
+	AUTO(strbuf_deinit) struct strbuf comment = STRBUF_INIT;
+	char id[GRAPH_ID_SIZE];
+	int r;
+
+	show(feed, "Storing");
+	if (feed->job->command->verb == VERB_LOAD)
+		return graph_load_finish(steal_ptr(&import), ids, err);
+	strbuf_append_str(&comment, "Imported from ");
+	strbuf_append_escaped(&comment, from->data, from->len);
+	r = strbuf_check(&comment, err);
+	if (r == 0)
+		r = graph_import_finish(steal_ptr(&import), true, strbuf_get_str(&comment), id,
+					err);
+	if (r == 0)
 		strbuf_appendf(ids, "%s\n", id);
-	return ret;
+	return r;
 }
 
 static int import_source(const struct job *job, struct strbuf *ids, struct error *err)
 {
+	AUTO(archive_source_deinit) struct archive_source source = { .fd = -1 };
 	AUTO(graph_import_abort) struct import *import = NULL;
-	struct graph *graph = job->context->graph;
-	bool is_load = job->command->verb == VERB_LOAD;
-	bool is_pipe = false;
-	auto_fd int fd = open_source(job, &is_pipe, err);
-	int ret;
+	AUTO(strbuf_deinit) struct strbuf from = STRBUF_INIT;
+	struct feed feed = { .job = job };
+	bool is_url = download_is_url(job->command->source);
+	int r = begin(job, &import, err);
 
-	if (fd < 0)
-		return fd;
-	ret = is_load ? graph_load_begin(graph, &import, err)
-		      : graph_import_begin(graph, job->command->name, &import, err);
-	if (ret == 0)
-		ret = copy_source(job, fd, is_pipe, import, err);
-	if (ret < 0)
-		return ret;
-	return is_load ? graph_load_finish(steal_ptr(&import), ids, err)
-		       : finish_import(job, steal_ptr(&import), ids, err);
+	if (r == 0 && !is_url)
+		r = archive_source_open(job, &source, err);
+	if (r < 0)
+		return r;
+	feed.import = import;
+	if (is_url)
+		download_render_name(job->command->source, &from);
+	else
+		strbuf_append_str(&from, source.name);
+	r = is_url ? feed_url(&feed, err) : feed_file(&feed, &source, err);
+	return r < 0 ? r : finish(&feed, steal_ptr(&import), &from, ids, err);
+}
+
+/* Had an earlier engine come to the reply? */
+static bool was_answered(const struct job *job)
+{
+	uint64_t before;
+
+	return perform_was_begun(job) &&
+	       num_parse_u64(job->context->ticket->note, 0, UINT64_MAX, &before) == 0 &&
+	       job->reply->len > before;
 }
 
 int perform_import(const struct job *job, struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf ids = STRBUF_INIT;
-	struct ticket *ticket = job->context->ticket;
-	int ret;
+	const struct perform_context *context = job->context;
+	int r;
 
-	/* An earlier engine had published it. */
-	if (perform_was_begun(job)) {
-		strbuf_appendf(job->reply, "%s\n", ticket->note);
+	if (was_answered(job))
 		return 0;
-	}
-	ret = import_source(job, &ids, err);
-	if (ret == 0)
-		ret = strbuf_check(&ids, err);
-	if (ret < 0)
-		return ret;
-	/* The two first: more do not fit, and their images are there. */
-	ticket_note(ticket, "%.*s",
-		    (int)(ids.len < 2 * GRAPH_ID_SIZE ? ids.len : 2 * GRAPH_ID_SIZE) - 1,
-		    strbuf_get_str(&ids));
+	if (!perform_was_begun(job))
+		ticket_note(context->ticket, "%zu", job->reply->len);
+	r = import_source(job, &ids, err);
+	if (r == 0)
+		r = strbuf_check(&ids, err);
+	if (r < 0)
+		return r;
 	strbuf_append(job->reply, ids.data, ids.len);
+	if (context->keep_reply)
+		context->keep_reply(context->arg);
 	return 0;
 }

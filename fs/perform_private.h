@@ -4,6 +4,8 @@
 
 #include "fs/perform.h"
 
+#include <limits.h>
+
 struct job {
 	const struct perform_context *context;
 	const struct command *command;
@@ -35,9 +37,29 @@ int perform_inspect(const struct job *job, struct error *err);
 int perform_info(const struct job *job, struct error *err);
 int perform_version(const struct job *job, struct error *err);
 
+/* perform_source.c: an archive of the host. */
+struct archive_source {
+	int fd; /* -1: none */
+	bool is_pipe;
+	uint64_t size_bytes; /* 0: not known */
+	char name[PATH_MAX]; /* for people; "-": a pipe of another process */
+};
+void archive_source_deinit(struct archive_source *source);
+DEFINE_AUTO_DEINIT(struct archive_source, archive_source_deinit);
+/* The command's source. -EIO: a pipe that an earlier engine has read of. */
+int archive_source_open(const struct job *job, struct archive_source *ret, struct error *err);
+/* The next bytes: their number, 0 at the end; -EINTR when the caller has gone. */
+ssize_t archive_source_read(const struct job *job, const struct archive_source *source, char *buf,
+			    size_t size, struct error *err);
+
 /* perform_registry.c: fetch the image that create or run needs, as --pull says; its lines are shown and
  * taken back. Its id is *ret_id, "" when nothing was fetched. */
 int perform_fetch_image(const struct job *job, struct error *err);
+
+/* perform_registry.c: for is_cancelled of what takes long; arg is the job. */
+bool perform_is_cancelled(void *arg);
+/* Show lines behind what the reply holds already; they are taken away again. */
+void perform_show_lines(void *job, const struct strbuf *lines);
 
 /* Append a name to the reply when the command had several. */
 void perform_append_name(const struct job *job, const char *name);

@@ -10,15 +10,14 @@
 
 /* --- what the caller sees meanwhile ---------------------------------------------------------- */
 
-static bool is_cancelled(void *arg)
+bool perform_is_cancelled(void *arg)
 {
 	const struct job *job = arg;
 
 	return ticket_is_cancelled(job->context->ticket);
 }
 
-/* Behind what the reply holds already; taken away again. */
-static void show(void *arg, const struct strbuf *lines)
+void perform_show_lines(void *arg, const struct strbuf *lines)
 {
 	const struct job *job = arg;
 	size_t len = job->reply->len;
@@ -34,8 +33,8 @@ static struct registry_watch make_watch(const struct job *job)
 {
 	bool is_silent = job->command->quiet;
 
-	return (struct registry_watch){ .is_cancelled = is_cancelled,
-					.show = is_silent ? NULL : show,
+	return (struct registry_watch){ .is_cancelled = perform_is_cancelled,
+					.show = is_silent ? NULL : perform_show_lines,
 					.arg = (void *)(uintptr_t)job };
 }
 
@@ -93,7 +92,7 @@ int perform_push(const struct job *job, struct error *err)
 int perform_login(const struct job *job, struct error *err)
 {
 	const struct command *command = job->command;
-	const struct registry_watch watch = { .is_cancelled = is_cancelled,
+	const struct registry_watch watch = { .is_cancelled = perform_is_cancelled,
 					      .arg = (void *)(uintptr_t)job };
 	int ret = registries_login(job->context->registries, command->registry, command->user,
 				   command->password, &watch, err);

@@ -82,6 +82,12 @@ void batch_free(struct batch *batch)
 	free(batch);
 }
 
+void batch_set_cancel(struct batch *batch, bool (*is_cancelled)(void *arg), void *arg)
+{
+	batch->is_cancelled = is_cancelled;
+	batch->arg = arg;
+}
+
 static int make_dir(struct batch *batch, struct error *err)
 {
 	int tmp_fd = batch->graph->tmp_fd;

@@ -24,6 +24,9 @@ int batch_new(struct graph *graph, struct batch **ret, struct error *err);
 void batch_free(struct batch *batch);
 DEFINE_AUTO(struct batch *, batch_free);
 
+/* Asked, on any thread, by what takes long in the batch and reads what is there: -EINTR. Before that begins. */
+void batch_set_cancel(struct batch *batch, bool (*is_cancelled)(void *arg), void *arg);
+
 /* --- blobs (any thread) ---------------------------------------------------------- */
 
 /* A file that is hashed as it is written. */

@@ -33,6 +33,8 @@ struct batch {
 	struct batch_items kept;
 	char tmp_name[DIGEST_SIZE]; /* "" until its directory is made */
 	int dir_fd;
+	bool (*is_cancelled)(void *arg); /* NULL: never */
+	void *arg;
 	atomic_uint serial;
 	pthread_mutex_t lock; /* guards the next two */
 	struct batch_items blobs, layers;

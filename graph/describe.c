@@ -29,20 +29,23 @@ const char *describe_architecture(void)
 	return "";
 }
 
-int describe_import(const struct batch_layer *layer, const char *message, int64_t now_ns,
-		    struct strbuf *out, struct error *err)
+int describe_import(const struct describe_import *import, struct strbuf *out, struct error *err)
 {
+	const struct platform *platform = import->platform;
 	char created[CLOCK_TEXT_SIZE];
-	json_t *comment auto_json = json_string(message ? message : "Imported from -");
+	json_t *comment auto_json = json_string(import->comment);
+	json_t *inner auto_json =
+		import->config ? json_incref((json_t *)(uintptr_t)import->config) : json_object();
 
 	if (!comment)
 		return error_set(err, EINVAL, "the message is not UTF-8 text");
-	clock_render(now_ns, created);
-	json_t *config auto_json =
-		json_pack("{s:s, s:s, s:s, s:{}, s:{s:s, s:[s+]}, s:[{s:s, s:O}]}", "architecture",
-			  describe_architecture(), "os", "linux", "created", created, "config",
-			  "rootfs", "type", "layers", "diff_ids", "sha256:", layer->diff_id,
-			  "history", "created", created, "comment", comment);
+	clock_render(import->now_ns, created);
+	json_t *config auto_json = json_pack(
+		"{s:s, s:s*, s:s, s:s, s:O, s:{s:s, s:[s+]}, s:[{s:s, s:O}]}", "architecture",
+		platform->architecture, "variant", *platform->variant ? platform->variant : NULL,
+		"os", platform->os, "created", created, "config", inner, "rootfs", "type", "layers",
+		"diff_ids", "sha256:", import->layer->diff_id, "history", "created", created,
+		"comment", comment);
 	if (!config)
 		return error_set(err, ENOMEM, "out of memory for an image config");
 	return json_render(config, 0, out, err);

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "graph/batch.h"
+#include "graph/platform.h"
 
 /* Media types. Source: OCI image-spec, media-types.md. */
 #define MEDIA_MANIFEST "application/vnd.oci.image.manifest.v1+json"
@@ -13,9 +14,15 @@
 /* Go's name for this machine's processor, which image configs use ("amd64"). "" when
  * uname(2) fails, which it does not. */
 const char *describe_architecture(void);
-/* The config of an image of one layer, imported now. message: the comment of its history. */
-int describe_import(const struct batch_layer *layer, const char *message, int64_t now_ns,
-		    struct strbuf *out, struct error *err);
+/* The config of an image of one layer, imported now. */
+struct describe_import {
+	const struct batch_layer *layer;
+	const char *comment;             /* of its history */
+	const json_t *config;            /* its "config"; NULL: an empty one */
+	const struct platform *platform; /* that it is for */
+	int64_t now_ns;
+};
+int describe_import(const struct describe_import *import, struct strbuf *out, struct error *err);
 /* A step more of an image's history. */
 struct describe_step {
 	const struct batch_layer *layer; /* that it added; NULL: none */

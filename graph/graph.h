@@ -144,6 +144,19 @@ int graph_import_begin(struct graph *graph, const char *name, struct import **re
 /* The same of an archive of images, which get the names that it has for them. A root file
  * system is -EINVAL. */
 int graph_load_begin(struct graph *graph, struct import **ret, struct error *err);
+/* What a user says of the image that a root file system becomes. */
+struct import_text {
+	const char
+		*message; /* the comment of its history; NULL: the one of graph_import_finish() */
+	char *const
+		*changes; /* of its configuration, as graph/change_config.h has them; NULL: none */
+	const char *platform; /* "os/arch[/variant]" that it is for; NULL: this machine's */
+};
+/* Before the first byte; message is borrowed while the import lives. Where anything is said, an archive of images is
+ * -EINVAL: it has its own. -EINVAL now when a change or the platform is bad. */
+int graph_import_describe(struct import *import, const struct import_text *text, struct error *err);
+/* Asked now and then by what takes long at the import's end: -EINTR. */
+void graph_import_set_cancel(struct import *import, bool (*is_cancelled)(void *arg), void *arg);
 /* Take the next bytes at offset. Sequential; a hole ahead reads as zeros, going
  * back is -EINVAL. Blocks while the unpacker is behind (bounded buffer). An error
  * found by the unpacker is returned by the next write (and by finish). */
@@ -152,8 +165,8 @@ int graph_import_write(struct import *import, uint64_t offset, const void *bytes
 /* ftruncate on the file: size beyond the bytes so far adds zeros, below is -EINVAL. */
 int graph_import_truncate(struct import *import, uint64_t size_bytes, struct error *err);
 /* All is here: check, publish, tag. replace: move a taken tag, else -EEXIST.
- * message goes into the history as its comment (NULL: "Imported from -"); an archive of images
- * has its own, and must hold one.
+ * message goes into the history as its comment (NULL: "Imported from -") unless another was described; an
+ * archive of images has its own, and must hold one.
  * The import is freed in every case; on failure nothing is left. */
 int graph_import_finish(struct import *import, bool replace, const char *message,
 			char ret_id[GRAPH_ID_SIZE], struct error *err);

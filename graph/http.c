@@ -84,7 +84,7 @@ void http_answer_deinit(struct http_answer *answer)
 static void reset_answer(struct http_answer *answer)
 {
 	http_answer_deinit(answer);
-	*answer = (struct http_answer){ .retry_after_s = -1 };
+	*answer = (struct http_answer){ .retry_after_s = -1, .content_length = -1 };
 }
 
 /* --- callbacks ----------------------------------------------------------------------------- */
@@ -109,6 +109,29 @@ static struct strbuf *find_header(struct http_answer *answer, const char *name, 
 	return NULL;
 }
 
+static void take_number(struct http_answer *answer, const char *name, size_t name_len,
+			const char *value, size_t len)
+{
+	const struct {
+		const char *name;
+		uint64_t max;
+		int64_t *value;
+	} wanted[] = {
+		{ "retry-after", 3600, &answer->retry_after_s },
+		{ "content-length", INT64_MAX, &answer->content_length },
+	};
+	char text[24] = "";
+	uint64_t number;
+
+	if (len < sizeof(text))
+		memcpy(text, value, len);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (strlen(wanted[i].name) == name_len &&
+		    strncasecmp(wanted[i].name, name, name_len) == 0 &&
+		    num_parse_u64(text, 0, wanted[i].max, &number) == 0)
+			*wanted[i].value = (int64_t)number;
+}
+
 static void take_header(struct http_answer *answer, const char *line, size_t len)
 {
 	const char *colon = memchr(line, ':', len);
@@ -129,15 +152,7 @@ static void take_header(struct http_answer *answer, const char *line, size_t len
 		strbuf_reset(member);
 	if (member)
 		strbuf_append(member, value, (size_t)(end - value));
-	if (colon - line == 11 && strncasecmp(line, "retry-after", 11) == 0) {
-		char seconds[8] = "";
-		uint64_t number;
-
-		if ((size_t)(end - value) < sizeof(seconds))
-			memcpy(seconds, value, (size_t)(end - value));
-		if (num_parse_u64(seconds, 0, 3600, &number) == 0)
-			answer->retry_after_s = (int64_t)number;
-	}
+	take_number(answer, line, (size_t)(colon - line), value, (size_t)(end - value));
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *arg)

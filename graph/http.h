@@ -56,7 +56,8 @@ struct http_answer {
 	struct strbuf location, content_type, digest, range, content_range;
 	struct strbuf challenges; /* all of WWW-Authenticate, joined by commas */
 	struct strbuf text;
-	int64_t retry_after_s; /* -1: not said */
+	int64_t retry_after_s; /* -1: not said, as of the next */
+	int64_t content_length;
 };
 void http_answer_deinit(struct http_answer *answer);
 DEFINE_AUTO_DEINIT(struct http_answer, http_answer_deinit);
@@ -70,6 +71,8 @@ int http_perform(struct http *http, const struct http_request *request, struct h
 /* --- http_follow.c ------------------------------------------------------------------------- */
 
 /* http_perform(), and the redirects of GET and HEAD are followed, a few of them.
+ *
+ * That one who is asked by https speaks no TLS is -ECONNRESET here.
  *
  * home          the origin that request->authorization is for: no other gets it. One of https leads to
  *               https alone (-EACCES) unless may_lose_tls

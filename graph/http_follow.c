@@ -71,6 +71,17 @@ static int take_redirect(const struct http_answer *answer, bool needs_tls, char 
 	return 0;
 }
 
+/* What TLS says of a server that was chosen to be spoken to so is that it broke off. */
+static int perform_tls(struct http *http, const struct http_request *request,
+		       struct http_answer *answer, struct error *err)
+{
+	int ret = http_perform(http, request, answer, err);
+
+	if (ret == -EPROTO && err)
+		err->code = ECONNRESET;
+	return ret == -EPROTO ? -ECONNRESET : ret;
+}
+
 int http_follow(struct http *http, const struct http_request *request, const char *home,
 		bool may_lose_tls, struct http_answer *answer, char **inout_url, struct error *err)
 {
@@ -82,7 +93,7 @@ int http_follow(struct http *http, const struct http_request *request, const cha
 		hop.url = *inout_url;
 		hop.authorization =
 			http_is_same_origin(hop.url, home) ? request->authorization : NULL;
-		ret = http_perform(http, &hop, answer, err);
+		ret = perform_tls(http, &hop, answer, err);
 		if (ret < 0 || !is_redirect(&hop, answer))
 			return ret;
 		if (hops == REDIRECTS_MAX)

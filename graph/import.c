@@ -3,6 +3,7 @@
  * that they are an archive of (graph/archive.h).
  */
 #include "graph/archive.h"
+#include "graph/change_config.h"
 #include "graph/describe.h"
 
 #include "base/clock.h"
@@ -18,7 +19,10 @@ struct import {
 	struct intake *intake;
 	bool is_load;
 	char name[GRAPH_NAME_SIZE]; /* the tag, "" for none */
-	struct error failure;       /* each later call repeats it */
+	const char *message;        /* what the user said; NULL: nothing */
+	json_t *config;             /* what changes made of an empty one; NULL: there were none */
+	struct platform platform;
+	struct error failure; /* each later call repeats it */
 };
 
 DEFINE_AUTO(struct import *, graph_import_abort);
@@ -29,6 +33,7 @@ void graph_import_abort(struct import *import)
 		return;
 	intake_abort(import->intake);
 	sorter_free(import->sorter);
+	json_decref(import->config);
 	batch_free(import->batch);
 	free(import);
 }
@@ -45,10 +50,12 @@ static int begin(struct graph *graph, const char *name, bool is_load, struct imp
 	if (name)
 		r = graph_parse_name(name, import->name, err);
 	if (r == 0)
+		r = platform_parse(NULL, &import->platform, err);
+	if (r == 0)
 		r = batch_new(graph, &import->batch, err);
 	if (r < 0)
 		return r;
-	import->sorter = sorter_new(import->batch, is_load);
+	import->sorter = sorter_new(import->batch, is_load ? SORT_IMAGES : SORT_ANY);
 	if (!import->sorter)
 		return error_set(err, ENOMEM, "out of memory for an import");
 	r = intake_begin_sorted(import->batch, import->sorter, &import->intake, err);
@@ -67,6 +74,27 @@ int graph_import_begin(struct graph *graph, const char *name, struct import **re
 int graph_load_begin(struct graph *graph, struct import **ret, struct error *err)
 {
 	return begin(graph, NULL, true, ret, err);
+}
+
+int graph_import_describe(struct import *import, const struct import_text *text, struct error *err)
+{
+	struct platform platform;
+	int ret = platform_parse(text->platform, &platform, err);
+
+	if (ret == 0 && text->changes)
+		ret = change_config(NULL, text->changes, &import->config, err);
+	if (ret < 0)
+		return ret;
+	import->platform = platform;
+	import->message = text->message;
+	if (text->message || text->changes || text->platform)
+		sorter_set_want(import->sorter, SORT_ROOTFS);
+	return 0;
+}
+
+void graph_import_set_cancel(struct import *import, bool (*is_cancelled)(void *arg), void *arg)
+{
+	batch_set_cancel(import->batch, is_cancelled, arg);
 }
 
 /* --- bytes ------------------------------------------------------------------------------- */
@@ -125,11 +153,17 @@ int graph_import_truncate(struct import *import, uint64_t size_bytes, struct err
 
 /* --- the end ------------------------------------------------------------------------------- */
 
-static int describe(const struct batch_layer *layer, const char *message, struct strbuf *config,
-		    struct strbuf *manifest, struct error *err)
+static int describe(const struct import *import, const struct batch_layer *layer,
+		    const char *message, struct strbuf *config, struct strbuf *manifest,
+		    struct error *err)
 {
+	const struct describe_import described = { .layer = layer,
+						   .comment = message,
+						   .config = import->config,
+						   .platform = &import->platform,
+						   .now_ns = clock_now_ns() };
 	json_t *layers auto_json = json_array();
-	int ret = describe_import(layer, message, clock_now_ns(), config, err);
+	int ret = describe_import(&described, config, err);
 
 	if (ret < 0)
 		return ret;
@@ -146,7 +180,12 @@ static int add_image(struct import *import, const struct batch_layer *layer, con
 	char config_digest[DIGEST_SIZE], manifest_digest[DIGEST_SIZE];
 	struct batch *batch = import->batch;
 	size_t image = 0;
-	int ret = describe(layer, message, &config, &manifest, err);
+	int ret;
+
+	if (import->message)
+		message = import->message;
+	ret = describe(import, layer, message ? message : "Imported from -", &config, &manifest,
+		       err);
 
 	if (ret == 0)
 		ret = batch_put_text(batch, strbuf_get_str(&config), config.len, config_digest,

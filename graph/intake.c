@@ -325,6 +325,7 @@ int intake_finish_sorted(struct intake *intake_owned, bool *ret_has_images, stru
 /* --- from a blob that is there ----------------------------------------------------------------- */
 
 struct file_source {
+	const struct batch *batch;
 	int fd;
 	char bytes[READ_SIZE];
 };
@@ -332,8 +333,11 @@ struct file_source {
 static ssize_t read_file(void *arg, const void **ret_bytes, struct error *err)
 {
 	struct file_source *file = arg;
+	const struct batch *batch = file->batch;
 	ssize_t got;
 
+	if (batch->is_cancelled && batch->is_cancelled(batch->arg))
+		return error_set(err, EINTR, "interrupted");
 	do
 		got = read(file->fd, file->bytes, sizeof(file->bytes));
 	while (got < 0 && errno == EINTR);
@@ -352,6 +356,7 @@ static int unpack_file(struct batch *batch, int fd, const char *want_diff_id,
 
 	if (!file)
 		return error_set(err, ENOMEM, "out of memory for a layer");
+	file->batch = batch;
 	file->fd = fd;
 	auto_fd int dir = make_layer_dir(batch, name, sizeof(name), err);
 	if (dir < 0)

@@ -8,9 +8,7 @@
 #include "base/num.h"
 #include "graph/describe.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #define LAYERS_MAX 4096
 #define BLOB_MAX (1LL << 40)
@@ -20,84 +18,6 @@ void manifest_deinit(struct manifest *manifest)
 	free(manifest->layers);
 	json_decref(manifest->index);
 	*manifest = (struct manifest){ .is_index = false };
-}
-
-/* --- platforms ------------------------------------------------------------------------------- */
-
-static void set_own_variant(struct platform *platform)
-{
-	struct utsname host;
-
-	/* Go's names: armv7l is arm/v7. */
-	if (uname(&host) == 0 && strcmp(platform->architecture, "arm") == 0 &&
-	    strncmp(host.machine, "armv", 4) == 0)
-		snprintf(platform->variant, sizeof(platform->variant), "v%c", host.machine[4]);
-}
-
-static bool copy_part(const char *at, size_t len, char *ret, size_t size)
-{
-	if (len == 0 || len >= size)
-		return false;
-	memcpy(ret, at, len);
-	ret[len] = '\0';
-	for (size_t i = 0; i < len; i++)
-		if (!((ret[i] >= 'a' && ret[i] <= 'z') || (ret[i] >= '0' && ret[i] <= '9') ||
-		      ret[i] == '_' || ret[i] == '-' || ret[i] == '.'))
-			return false;
-	return true;
-}
-
-int platform_parse(const char *text, struct platform *ret, struct error *err)
-{
-	struct platform platform = { .os = "linux" };
-	const char *arch = text ? strchr(text, '/') : NULL;
-	const char *variant = arch ? strchr(arch + 1, '/') : NULL;
-	bool ok = true;
-
-	if (!text) {
-		snprintf(platform.architecture, sizeof(platform.architecture), "%s",
-			 describe_architecture());
-		set_own_variant(&platform);
-	} else if (!arch) {
-		ok = copy_part(text, strlen(text), platform.architecture,
-			       sizeof(platform.architecture));
-	} else {
-		ok = copy_part(text, (size_t)(arch - text), platform.os, sizeof(platform.os)) &&
-		     copy_part(arch + 1, variant ? (size_t)(variant - arch - 1) : strlen(arch + 1),
-			       platform.architecture, sizeof(platform.architecture)) &&
-		     (!variant || copy_part(variant + 1, strlen(variant + 1), platform.variant,
-					    sizeof(platform.variant)));
-	}
-	if (!ok)
-		return error_set(err, EINVAL, "'%s' is not a platform; OS/ARCH[/VARIANT]", text);
-	*ret = platform;
-	return 0;
-}
-
-/* How well one that is described so serves: 0 not at all. */
-static int rate(const struct platform *platform, const json_t *described)
-{
-	const char *variant = json_get_str(described, "variant", "");
-
-	if (strcmp(json_get_str(described, "os", ""), platform->os) != 0 ||
-	    strcmp(json_get_str(described, "architecture", ""), platform->architecture) != 0)
-		return 0;
-	if (strcmp(variant, platform->variant) == 0)
-		return 10;
-	/* arm64 has always been v8, and x86's levels build upon the plain one. */
-	if (!*variant || (!*platform->variant && strcmp(variant, "v8") == 0))
-		return 9;
-	/* An ARM of version 7 runs what is for 6 and 5, the nearer the better. */
-	if (strcmp(platform->architecture, "arm") == 0 && variant[0] == 'v' && variant[1] &&
-	    !variant[2] && platform->variant[0] == 'v' && variant[1] < platform->variant[1] &&
-	    variant[1] >= '5')
-		return variant[1] - '5' + 1;
-	return 0;
-}
-
-bool platform_fits(const struct platform *platform, const json_t *config)
-{
-	return rate(platform, config) > 0;
 }
 
 /* --- blobs ------------------------------------------------------------------------------------ */
@@ -206,12 +126,12 @@ static void append_platform(const json_t *entry, struct strbuf *out)
 {
 	const json_t *platform = json_get_object(entry, "platform");
 	const char *os = json_get_str(platform, "os", "");
-	const char *variant = json_get_str(platform, "variant", "");
 
 	if (!*os || strcmp(os, "unknown") == 0 || out->len > 200)
 		return;
-	strbuf_appendf(out, "%s%.20s/%.20s%s%.20s", out->len ? " " : "", os,
-		       json_get_str(platform, "architecture", "?"), *variant ? "/" : "", variant);
+	if (out->len)
+		strbuf_append_char(out, ' ');
+	platform_render_described(platform, out);
 }
 
 int manifest_choose(const struct manifest *index, const struct platform *platform,
@@ -219,12 +139,13 @@ int manifest_choose(const struct manifest *index, const struct platform *platfor
 {
 	AUTO(strbuf_deinit) struct strbuf others = STRBUF_INIT;
 	const json_t *list = json_get_array(index->index, "manifests");
+	char text[PLATFORM_TEXT_SIZE];
 	const json_t *best = NULL;
 	int best_rate = 0;
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *entry = json_array_get(list, i);
-		int rated = rate(platform, json_get_object(entry, "platform"));
+		int rated = platform_rate(platform, json_get_object(entry, "platform"));
 
 		append_platform(entry, &others);
 		if (rated > best_rate) {
@@ -233,9 +154,7 @@ int manifest_choose(const struct manifest *index, const struct platform *platfor
 		}
 	}
 	if (!best)
-		return error_set(err, ENOENT, "it has no image for %s/%s%s%s; there is: %s",
-				 platform->os, platform->architecture,
-				 *platform->variant ? "/" : "", platform->variant,
-				 strbuf_get_str(&others));
+		return error_set(err, ENOENT, "it has no image for %s; there is: %s",
+				 platform_get_text(platform, text), strbuf_get_str(&others));
 	return take_blob(best, "index", ret, err);
 }

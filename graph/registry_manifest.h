@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "graph/digest.h"
+#include "graph/platform.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,12 +16,6 @@
 	"application/vnd.docker.distribution.manifest.list.v2+json, "                              \
 	"application/vnd.oci.image.manifest.v1+json, "                                             \
 	"application/vnd.oci.image.index.v1+json"
-
-struct platform {
-	char os[32], architecture[32], variant[32]; /* variant "": any */
-};
-/* "os/arch[/variant]", or "arch"; NULL: this machine's. -EINVAL. */
-int platform_parse(const char *text, struct platform *ret, struct error *err);
 
 struct manifest_blob {
 	char digest[DIGEST_SIZE];
@@ -45,8 +40,5 @@ int manifest_parse(const char *text, size_t len, struct manifest *ret, struct er
 /* The entry of an index for a platform. -ENOENT with the platforms that there are. */
 int manifest_choose(const struct manifest *index, const struct platform *platform,
 		    struct manifest_blob *ret, struct error *err);
-
-/* Is a config one of the platform? */
-bool platform_fits(const struct platform *platform, const json_t *config);
 
 #endif

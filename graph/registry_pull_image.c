@@ -186,7 +186,7 @@ static int judge_config(struct pull *pull, struct error *err)
 
 	if (ret < 0)
 		return error_wrap(err, ret, "its config");
-	if (pull->has_platform && !platform_fits(&pull->platform, config))
+	if (pull->has_platform && platform_rate(&pull->platform, config) == 0)
 		return error_set(err, ENOENT, "it is for %.30s/%.30s, not for %s/%s",
 				 json_get_str(config, "os", "?"),
 				 json_get_str(config, "architecture", "?"), pull->platform.os,

@@ -213,10 +213,7 @@ static int ask_once(struct session *session, struct http *http, struct http_requ
 			  answer, inout_url, err);
 	if (authorization)
 		explicit_bzero(authorization, strlen(authorization));
-	/* What TLS says of a server that was chosen to be spoken to so is that it broke off. */
-	if (ret == -EPROTO && err)
-		err->code = ECONNRESET;
-	return ret == -EPROTO ? -ECONNRESET : ret;
+	return ret;
 }
 
 static char *dup_url(const struct session *session, const char *url)

@@ -25,7 +25,7 @@ struct item {
 
 struct sorter {
 	struct batch *batch;
-	bool images_only;
+	enum sort_want want_kind;
 	bool wrong;             /* what a file was called after it is not: told when it matters */
 	struct error wrong_err; /* set when wrong */
 	atomic_bool has_images;
@@ -37,17 +37,22 @@ struct sorter {
 	const char *want; /* in path: the digits that it is called after, or NULL */
 };
 
-struct sorter *sorter_new(struct batch *batch, bool images_only)
+struct sorter *sorter_new(struct batch *batch, enum sort_want want)
 {
 	struct sorter *sorter = calloc(1, sizeof(*sorter));
 
 	if (!sorter)
 		return NULL;
 	sorter->batch = batch;
-	sorter->images_only = images_only;
+	sorter->want_kind = want;
 	sorter->blob.fd = -1;
 	atomic_init(&sorter->has_images, false);
 	return sorter;
+}
+
+void sorter_set_want(struct sorter *sorter, enum sort_want want)
+{
+	sorter->want_kind = want;
 }
 
 static void item_deinit(struct item *item)
@@ -183,7 +188,7 @@ static int no_memory(struct error *err)
 
 static int decide_rootfs(struct sorter *sorter, struct error *err)
 {
-	if (sorter->images_only)
+	if (sorter->want_kind == SORT_IMAGES)
 		return error_set(err, EINVAL,
 				 "the archive holds a root file system and no images; import it");
 	blob_deinit(&sorter->blob);
@@ -197,6 +202,11 @@ static int decide_images(struct sorter *sorter, struct error *err)
 			*err = sorter->wrong_err;
 		return -sorter->wrong_err.code;
 	}
+	if (sorter->want_kind == SORT_ROOTFS)
+		return error_set(err, EINVAL,
+				 "the archive holds images, which have a message, a configuration "
+				 "and a platform of their own; import it without -m, -c and "
+				 "--platform");
 	atomic_store(&sorter->has_images, true);
 	return UNPACK_TAKEN;
 }

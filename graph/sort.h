@@ -17,9 +17,13 @@
 
 struct sorter;
 
-/* batch        gets the blobs; borrowed
- * images_only  a root file system is -EINVAL */
-struct sorter *sorter_new(struct batch *batch, bool images_only);
+/* What the archive may be: anything else is -EINVAL as soon as it is known. */
+enum sort_want { SORT_ANY, SORT_IMAGES, SORT_ROOTFS };
+
+/* batch  gets the blobs; borrowed */
+struct sorter *sorter_new(struct batch *batch, enum sort_want want);
+/* Before the first entry. */
+void sorter_set_want(struct sorter *sorter, enum sort_want want);
 void sorter_free(struct sorter *sorter); /* NULL is fine */
 DEFINE_AUTO(struct sorter *, sorter_free);
 /* For unpack_archive(); its thread alone calls it. */

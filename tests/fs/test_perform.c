@@ -1,150 +1,11 @@
 /* Commands carried out: what is asked of the engine, in which order, what the reply and the
  * sentence are, and what an engine does that comes after one that died in the middle.
  */
-#include "graph/registry.h"
-#include "tests/fs/fake_engine.h"
-#include "tests/graph/tar_maker.h"
-
-#include "base/path.h"
-#include "fs/perform.h"
-#include "fs/render.h"
-#include "runtime/ticket.h"
+#include "tests/fs/performing.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct fixture {
-	char path[64];
-	int fd;
-	struct graph *graph;
-	struct registries *registries;
-	struct ticket ticket;
-	unsigned saves;
-	struct strbuf reply;
-	struct error err;
-	uint64_t mount_device;
-};
-
-static void count_save(struct ticket *ticket)
-{
-	((struct fixture *)ticket->owner)->saves++;
-}
-
-static int set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	struct graph_options options = { 0 };
-	char root[100];
-	int ret;
-
-	f->fd = test_make_dir(f->path);
-	snprintf(root, sizeof(root), "%s/images", f->path);
-	options.root = root;
-	ret = graph_open(&options, &f->graph, &f->err);
-	assert_ok(ret, &f->err);
-	ret = registries_open(&(struct registries_options){ .root = f->path,
-							    .default_registry = "localhost:1",
-							    .graph = f->graph },
-			      &f->registries, &f->err);
-	assert_ok(ret, &f->err);
-	ticket_init(&f->ticket, 1, false);
-	f->ticket.save = count_save;
-	f->ticket.owner = f;
-	fake_reset();
-	fake_add("web", '1');
-	fake_add("db", '2');
-	fake_add("old", '3');
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	ticket_deinit(&f->ticket);
-	registries_close(f->registries);
-	graph_close(f->graph);
-	strbuf_deinit(&f->reply);
-	test_remove_dir(f->fd, f->path);
-	free(f);
-	fake_reset();
-	return 0;
-}
-
-static void get_info(void *arg, struct render_info *ret)
-{
-	struct fixture *f = arg;
-
-	*ret = (struct render_info){ .root = "/root", .run = "/run", .registry = "docker.io" };
-	ret->cgroup_mode = "v2";
-	ret->mnt = f->mount_device ? NULL : "/some/mnt";
-}
-
-/* Carry a line out, in a container's ctl when c is given. */
-static int run(struct fixture *f, struct container *c, const char *line)
-{
-	AUTO(command_deinit) struct command command = { .timeout_s = -1 };
-	AUTO(words_deinit) struct words words = { .argv = NULL };
-	struct perform_context context = {
-		.engine = &fake,
-		.graph = f->graph,
-		.registries = f->registries,
-		.ticket = &f->ticket,
-		.container = c,
-		.mount_device = f->mount_device,
-		.get_info = get_info,
-		.arg = f,
-	};
-	struct error err = ERROR_INIT;
-	size_t consumed;
-	bool in_quote;
-	int ret;
-
-	ret = words_split(line, strlen(line), true, &words, &consumed, &in_quote, &err);
-	assert_ok(ret, &err);
-	ret = command_parse(&words, c ? c->view.name : NULL, &command, &err);
-	assert_ok(ret, &err);
-	strbuf_reset(&f->reply);
-	strbuf_reset(&fake.calls);
-	error_clear(&f->err);
-	return perform(&context, &command, &f->reply, &f->err);
-}
-
-static void begin(struct fixture *f, bool resumed, const char *note)
-{
-	f->ticket.resumed = resumed;
-	snprintf(f->ticket.note, sizeof(f->ticket.note), "%s", note);
-}
-
-static void check(struct fixture *f, struct container *c, const char *line, const char *calls,
-		  const char *reply)
-{
-	int ret;
-
-	if (!f->ticket.resumed)
-		begin(f, false, "");
-	ret = run(f, c, line);
-	assert_ok(ret, &f->err);
-	assert_string_equal(strbuf_get_str(&fake.calls), calls);
-	assert_string_equal(strbuf_get_str(&f->reply), reply);
-}
-
-static void check_fails(struct fixture *f, const char *line, int code, const char *msg,
-			const char *calls, const char *reply)
-{
-	int ret;
-
-	if (!f->ticket.resumed)
-		begin(f, false, "");
-	ret = run(f, NULL, line);
-	assert_error(ret, &f->err, code, msg);
-	assert_string_equal(strbuf_get_str(&fake.calls), calls);
-	assert_string_equal(strbuf_get_str(&f->reply), reply);
-}
 
 /* clang-format off */
 #define REPEAT_8(x) x x x x x x x x
@@ -278,35 +139,6 @@ static void test_resumed_several(void **state)
 
 /* --- create and run ------------------------------------------------------------ */
 
-static void make_tar(struct strbuf *tar)
-{
-	tar_file(tar, "etc/hello", "hello\n");
-	tar_end(tar);
-}
-
-/* PATH/x.tar with a file in it. */
-static void write_tar(struct fixture *f)
-{
-	AUTO(strbuf_deinit) struct strbuf tar = STRBUF_INIT;
-	int ret;
-
-	make_tar(&tar);
-	ret = path_replace_file(f->fd, "x.tar", tar.data, tar.len, 0600, false, &f->err);
-	assert_ok(ret, &f->err);
-}
-
-static void import_image(struct fixture *f, const char *name)
-{
-	char line[200];
-	int ret;
-
-	write_tar(f);
-	snprintf(line, sizeof(line), "import %s/x.tar %s", f->path, name);
-	begin(f, false, "");
-	ret = run(f, NULL, line);
-	assert_ok(ret, &f->err);
-}
-
 static void test_create(void **state)
 {
 	struct fixture *f = *state;
@@ -369,122 +201,6 @@ static void test_run_resumed(void **state)
 }
 
 /* --- images -------------------------------------------------------------------- */
-
-static void test_import(void **state)
-{
-	struct fixture *f = *state;
-	AUTO(image_unref) struct image *image = NULL;
-	AUTO(strbuf_deinit) struct strbuf want = STRBUF_INIT;
-
-	import_image(f, "a:1");
-	image = graph_find_image(f->graph, "a:1", NULL);
-	assert_non_null(image);
-	strbuf_appendf(&want, "%s\n", image->id);
-	assert_string_equal(f->reply.data, want.data);
-	assert_string_equal(f->ticket.note, image->id);
-	/* A later engine gives the same answer without the source. */
-	assert_int_equal(unlinkat(f->fd, "x.tar", 0), 0);
-	begin(f, true, image->id);
-	check(f, NULL, "import /nope a:1", "", want.data);
-	/* A taken tag moves. */
-	f->ticket.resumed = false;
-	import_image(f, "a:1");
-}
-
-static void test_import_bad(void **state)
-{
-	struct fixture *f = *state;
-	AUTO(graph_snapshot_unref) struct graph_snapshot *snapshot = NULL;
-	struct stat st;
-	int ret;
-
-	check_fails(f, "import /nope/x", ENOENT,
-		    "import: cannot open '/nope/x': No such file or directory", "", "");
-	check_fails(f, "import /dev/null", EINVAL,
-		    "import: '/dev/null' is neither a file nor a pipe", "", "");
-	check_fails(f, "import /tmp", EINVAL, "import: '/tmp' is neither a file nor a pipe", "",
-		    "");
-	check_fails(f, "import /some/mnt/x", EINVAL,
-		    "import: '/some/mnt/x' lies in this mount; copy it to images/NAME instead", "",
-		    "");
-	check_fails(f, "import /some/mnt", EINVAL,
-		    "import: '/some/mnt' lies in this mount; copy it to images/NAME instead", "",
-		    "");
-	assert_int_equal(stat("/proc/self/status", &st), 0);
-	f->mount_device = st.st_dev;
-	check_fails(f, "import /proc/self/status", EINVAL,
-		    "import: '/proc/self/status' lies in this mount; copy it to images/NAME "
-		    "instead",
-		    "", "");
-	f->mount_device = 0;
-	/* No archive. */
-	ret = path_replace_file(f->fd, "bad", "hello", 5, 0600, false, &f->err);
-	assert_int_equal(ret, 0);
-	{
-		char line[200];
-
-		snprintf(line, sizeof(line), "import %s/bad a:1", f->path);
-		begin(f, false, "");
-		ret = run(f, NULL, line);
-		assert_int_equal(ret, -EINVAL);
-		assert_int_equal(strncmp(f->err.msg, "import: ", 8), 0);
-		snprintf(line, sizeof(line), "import %s/bad A:1", f->path);
-		assert_int_equal(run(f, NULL, line), -EINVAL);
-	}
-	snapshot = graph_get_snapshot(f->graph);
-	assert_int_equal(snapshot->image_count, 0);
-	assert_int_equal(snapshot->tag_count, 0);
-}
-
-/* A writer that is late, slow, and writes in pieces. */
-static void *feed(void *arg)
-{
-	struct fixture *f = arg;
-	AUTO(strbuf_deinit) struct strbuf tar = STRBUF_INIT;
-	auto_fd int fd = -1;
-
-	make_tar(&tar);
-	usleep(250000);
-	fd = openat(f->fd, "fifo", O_WRONLY | O_CLOEXEC);
-	path_write_all(fd, tar.data, 700);
-	usleep(150000);
-	path_write_all(fd, tar.data + 700, tar.len - 700);
-	return NULL;
-}
-
-static void *cancel(void *arg)
-{
-	struct fixture *f = arg;
-
-	usleep(150000);
-	ticket_cancel(&f->ticket);
-	return NULL;
-}
-
-static void test_import_pipe(void **state)
-{
-	struct fixture *f = *state;
-	AUTO(image_unref) struct image *image = NULL;
-	pthread_t thread;
-	char line[200];
-	int ret;
-
-	assert_int_equal(mkfifoat(f->fd, "fifo", 0600), 0);
-	snprintf(line, sizeof(line), "import %s/fifo piped", f->path);
-	assert_int_equal(pthread_create(&thread, NULL, feed, f), 0);
-	begin(f, false, "");
-	ret = run(f, NULL, line);
-	pthread_join(thread, NULL);
-	assert_ok(ret, &f->err);
-	image = graph_find_image(f->graph, "piped", NULL);
-	assert_non_null(image);
-	/* Nobody writes, and the caller goes. */
-	assert_int_equal(pthread_create(&thread, NULL, cancel, f), 0);
-	begin(f, false, "");
-	ret = run(f, NULL, line);
-	pthread_join(thread, NULL);
-	assert_error(ret, &f->err, EINTR, "import: interrupted; nothing was imported");
-}
 
 static void test_tag_and_rmi(void **state)
 {
@@ -603,9 +319,6 @@ int main(void)
 		TEST(test_create),
 		TEST(test_run_fails),
 		TEST(test_run_resumed),
-		TEST(test_import),
-		TEST(test_import_bad),
-		TEST(test_import_pipe),
 		TEST(test_tag_and_rmi),
 		TEST(test_rmi_resumed),
 		TEST(test_show),

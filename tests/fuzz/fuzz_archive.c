@@ -48,7 +48,7 @@ static int run(struct graph *graph, const char *bytes, size_t size, struct error
 	int ret = batch_new(graph, &batch, err);
 
 	must(ret == 0);
-	sorter = sorter_new(batch, false);
+	sorter = sorter_new(batch, SORT_ANY);
 	must(sorter);
 	struct unpack_watch watch = sorter_get_watch(sorter);
 	ret = feed(&watch, bytes, bytes + size, err);

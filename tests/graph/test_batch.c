@@ -30,10 +30,17 @@ static void add_image(struct batch *batch, const struct batch_layer *layer, cons
 	char config_digest[DIGEST_SIZE], manifest_digest[DIGEST_SIZE], id[GRAPH_ID_SIZE];
 	json_t *layers auto_json = json_array();
 	struct error err = ERROR_INIT;
+	struct platform platform;
 	size_t image;
 
 	json_array_append_new(layers, describe_layer(layer));
-	assert_ok(describe_import(layer, message, 1, &config, &err), &err);
+	assert_ok(platform_parse(NULL, &platform, &err), &err);
+	assert_ok(describe_import(&(struct describe_import){ .layer = layer,
+							     .comment = message,
+							     .platform = &platform,
+							     .now_ns = 1 },
+				  &config, &err),
+		  &err);
 	assert_ok(describe_manifest(&config, layers, &manifest, &err), &err);
 	assert_ok(batch_put_text(batch, config.data, config.len, config_digest, &err), &err);
 	assert_ok(batch_put_text(batch, manifest.data, manifest.len, manifest_digest, &err), &err);

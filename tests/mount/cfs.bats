@@ -295,9 +295,10 @@ expect_nothing_left() {
 
 @test "images: import, tag, rmi" {
 	apart cfs import "$SANDBOX/demo.tar.gz" team/shop:1
-	expect_match "$code $out$err" '^0 [0-9a-f]{12}$'
+	expect_match "$code $out$err" '^0 [0-9a-f]{64}$'
+	expect_match "$(tail -n 1 "$MNT/images/team/shop:1/history")" "Imported from $SANDBOX/demo.tar.gz$"
 	apart cfs import - team/shop:1 <"$SANDBOX/demo.tar.gz"
-	expect_match "$code $out$err" '^0 [0-9a-f]{12}$'
+	expect_match "$code $out$err" '^0 [0-9a-f]{64}$'
 	apart cfs tag team/shop:1 other:2
 	expect_apart 0 '' ''
 	apart cfs run --rm other:2 echo hi
@@ -306,7 +307,9 @@ expect_nothing_left() {
 	expect_apart 1 '' "cfs: cannot open '$OUT/nosuch': No such file or directory"
 	: >"$OUT/empty"
 	apart cfs import "$OUT/empty" a:1
-	expect_apart 1 '' "cfs: cannot read '$OUT/empty': No data available"
+	expect_match "$code $err" '^1 cfs: import: '
+	apart cfs import "$OUT" a:1
+	expect_apart 1 '' "cfs: import: '$OUT' is a directory; its tar archive is wanted"
 	echo text >"$OUT/text"
 	apart cfs import "$OUT/text" a:1
 	expect_match "$code $err" '^1 cfs: import: '

@@ -1,8 +1,7 @@
-/* load and save: images from and to archives.
+/* save: images to archives.
  *
- * load gives the mount the path of the archive; of what has none a process's descriptor, which
- * has one. save copies image.tar; of several images it has tar(1) take their archives
- * apart in one directory, where what they share is there once, joins their lists and has it put
+ * One image's is image.tar; of several images tar(1) takes their archives
+ * apart in one directory, where what they share is there once, their lists are joined and it puts
  * all together again.
  */
 #include "cfs.h"
@@ -17,78 +16,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* ---- load ---------------------------------------------------------------- */
-
-/* A pipe that a process of ours fills from stdin, for a socket or terminal cannot be opened again. */
-static void pipe_stdin(void)
-{
-	int ends[2];
-	char buf[1 << 16];
-	ssize_t n;
-	pid_t pid;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		fail_sys(CFS_FAILED, "load: cannot make a pipe");
-	pid = fork();
-	if (pid < 0)
-		fail_sys(CFS_FAILED, "load: cannot read stdin");
-	if (pid == 0) {
-		close(ends[0]);
-		while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0)
-			copy_out(ends[1], buf, (size_t)n);
-		_exit(0);
-	}
-	close(ends[1]);
-	if (dup2(ends[0], STDIN_FILENO) < 0)
-		fail_sys(CFS_FAILED, "load: cannot read stdin");
-}
-
-static const char *take_input(int argc, char **argv)
-{
-	static const struct option names[] = {
-		{ "input", required_argument, NULL, 'i' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *path = NULL;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "i:q", names, NULL)) != -1) {
-		if (c == '?')
-			exit(CFS_FAILED);
-		if (c == 'i')
-			path = optarg;
-	}
-	if (optind < argc && !path)
-		path = argv[optind++];
-	if (optind < argc)
-		fail(CFS_FAILED, "load: unexpected word '%s'", argv[optind]);
-	return path && strcmp(path, "-") == 0 ? NULL : path;
-}
-
-int command_load(int argc, char **argv)
-{
-	struct text line = { .data = NULL };
-	const char *path = take_input(argc, argv);
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-	char name[64];
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		fail_sys(CFS_FAILED, "cannot open '%s'", path ? path : "stdin");
-	if (!path && isatty(fd))
-		fail(CFS_FAILED, "load: an archive is not typed; use -i FILE");
-	if (!path && !S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
-		pipe_stdin();
-	/* Whatever the path means to others: this is the file that we opened. */
-	snprintf(name, sizeof(name), "/proc/%ld/fd/%d", (long)getpid(), fd);
-	text_append_str(&line, "load ");
-	text_append_str(&line, name);
-	ctl_run(mount_open(CFS_FAILED), line.data, CFS_FAILED);
-	text_free(&line);
-	return 0;
-}
 
 /* ---- images ---------------------------------------------------------------- */
 

@@ -261,16 +261,19 @@ int command_logs(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_login(int argc, char **argv);
 int command_transfer(int argc, char **argv); /* pull, push */
-int command_import(int argc, char **argv);
 /* The value of -o; the words behind the options begin at optind. */
 const char *files_take_output(int argc, char **argv);
 /* A tar stream to stdout, or (path) to a new file that appears when it is whole and check, if
  * not NULL, has returned. */
 int files_write_archive(int fd, const char *command, const char *path, void (*check)(void));
 
-/* ---- archive.c ---- */
+/* ---- import.c ---- */
 
 int command_load(int argc, char **argv);
+int command_import(int argc, char **argv);
+
+/* ---- archive.c ---- */
+
 int command_save(int argc, char **argv);
 /* How a command is used, on stdout: ours, else the mount's line about it. */
 int command_help(const char *name);

@@ -102,8 +102,11 @@ static const struct command commands[] = {
 	  "  -f, --filter KEY=VALUE   key: type, event, container, image, label\n"
 	  "      --until TIME         go on until then\n" },
 	{ "import", command_import,
-	  "usage: cfs import FILE|- NAME\n"
-	  "Make an image of a root file system's or an image's archive.\n" },
+	  "usage: cfs import [OPTION...] FILE|URL|- [NAME[:TAG]]\n"
+	  "Make an image of a root file system's or an image's archive and print its id.\n"
+	  "  -c, --change INSTRUCTION of a Dockerfile, to the configuration; more than once\n"
+	  "  -m, --message TEXT       in its history\n"
+	  "      --platform OS/ARCH[/VARIANT]  that it is for, not this machine's\n" },
 	{ "pull", command_transfer,
 	  "usage: cfs pull [-q] [--platform OS/ARCH[/VARIANT]] NAME[:TAG|@DIGEST]\n"
 	  "Fetch an image from a registry.\n"

@@ -1,5 +1,5 @@
-/* Commands that take their time, and say meanwhile how far they are: pull, push, and the run that fetches its
- * image first.
+/* Commands that take their time, and say meanwhile how far they are: pull, push, import, load, and the run that
+ * fetches its image first.
  *
  * The reply so far lies where the whole one will: a thread reads it there again and again while the write
  * waits. One line stands for one layer and changes; "DIGITS: Downloading N/TOTAL" counts. A terminal gets
@@ -34,20 +34,20 @@ struct watcher {
 
 /* --- lines ------------------------------------------------------------------------------ */
 
-/* " N/TOTAL" at a line's end: the length of the words before it. */
+/* " N/TOTAL" at a line's end: the length of the words before it. A total of "?" is 0. */
 static size_t find_count(const char *line, size_t len, unsigned long long *ret_done,
 			 unsigned long long *ret_total)
 {
 	size_t at = len;
 
-	while (at > 0 && strchr("0123456789/", line[at - 1]))
+	while (at > 0 && strchr("0123456789/?", line[at - 1]))
 		at--;
 	if (at == 0 || at == len || line[at - 1] != ' ' || !memchr(line + at, '/', len - at))
 		return len;
 	char *end;
 	*ret_done = strtoull(line + at, &end, 10);
 	*ret_total = *end == '/' ? strtoull(end + 1, NULL, 10) : 0;
-	return *ret_total ? at - 1 : len;
+	return *ret_total || line[len - 1] == '?' ? at - 1 : len;
 }
 
 static size_t line_len(const char *line)
@@ -79,6 +79,12 @@ static void draw_line(FILE *out, const char *line, size_t len, unsigned columns)
 
 	if (words == len || columns < 80) {
 		fprintf(out, "%.*s\033[K\n", (int)(len < columns ? len : columns), line);
+		return;
+	}
+	if (total == 0) {
+		fprintf(out, "%.*s ", (int)words, line);
+		print_size(out, done);
+		fputs("\033[K\n", out);
 		return;
 	}
 	size_t filled = (size_t)((double)(done < total ? done : total) * BAR / (double)total);
