@@ -130,6 +130,7 @@ struct container *container_new(struct engine *engine, const char *id)
 	c->view = new_view();
 	atomic_init(&c->refs, 1);
 	atomic_init(&c->dir_fd, -1);
+	atomic_init(&c->root_fd, -1);
 	c->oom_fd = -1;
 	c->engine = engine_ref(engine);
 	memcpy(c->id, id, sizeof(c->id));
@@ -161,6 +162,8 @@ void container_unref(struct container *c)
 		close(dir_fd);
 	if (c->oom_fd >= 0)
 		close(c->oom_fd);
+	if (c->root_fd >= 0)
+		close(c->root_fd);
 	if (c->shim)
 		shim_free(c->shim);
 	if (c->old_shim)

@@ -2,11 +2,12 @@
  *
  * The order is what users rely on. The shim announces the end when the log is
  * whole and exit.json is written; then the cgroup is asked and removed, then the
- * shim is waited for (its mounts go with it, so that a new start or an rm finds
- * the upper directory free), and only then is the state `exited` published. It
- * can be read from then on; but who waits for the end is woken, and the next
- * command gets its turn, after the events, so that whoever was answered finds them
- * there and in order. What AutoRemove asks for comes last.
+ * shim is waited for (volumes and devices are free when it has gone), and only then
+ * is the state `exited` published. It can be read from then on; but who waits for
+ * the end is woken, and the next command gets its turn, after the events, so that
+ * whoever was answered finds them there and in order. What AutoRemove asks for comes
+ * then. Last goes the root's overlay, which waits for a disk: a start that is earlier
+ * sees to it itself.
  *
  * A shim that is gone without an exit record was killed. Nobody keeps the
  * container's pipes or its log any more, so it is ended, and says so.
@@ -162,6 +163,7 @@ void exit_finish(struct container *c, uint64_t run)
 	wake_all(c);
 	policy_arm(c);
 	remove_automatically(c);
+	rootfs_let_go(c->engine->rootfs, c->id, &c->root_fd);
 }
 
 static void exit_job(void *arg)

@@ -132,7 +132,8 @@ int rootfs_spec_fill(struct rootfs_spec *spec, struct container *c, struct image
 				      .layer_count = image->layer_count,
 				      .container_dir_fd = container_get_dir_fd(c),
 				      .is_volatile = is_volatile,
-				      .pid = pid };
+				      .pid = pid,
+				      .held_fd = &c->root_fd };
 	return give_ids(c, userns, &spec->ids, err);
 }
 

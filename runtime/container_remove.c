@@ -13,7 +13,10 @@
 
 static void empty_trash(void *arg)
 {
-	store_empty_trash(arg);
+	struct container *c = arg;
+
+	rootfs_let_go(c->engine->rootfs, c->id, &c->root_fd);
+	store_empty_trash(c);
 }
 
 static void mark_removed(struct container *c)

@@ -171,6 +171,15 @@ static void finish_without_program(struct container *c, struct ticket *ticket,
 		log_warn("container %s: %s", c->short_id, err.msg);
 }
 
+/* What was held for the run before is the same overlay, or was let go. */
+static void hold_root(struct container *c, int fd)
+{
+	int before = atomic_exchange(&c->root_fd, fd);
+
+	if (before >= 0)
+		close(before);
+}
+
 static int launch(struct container *c, struct ticket *ticket, struct start_plan *plan, uint64_t run,
 		  struct error *err)
 {
@@ -184,6 +193,7 @@ static int launch(struct container *c, struct ticket *ticket, struct start_plan 
 		ret = launch_start(c->engine->launcher, start_plan_get_spec(plan), &result,
 				   &program_failed, &shim, &cause);
 	if (ret == 0) {
+		hold_root(c, start_plan_steal_root(plan));
 		start_finish_running(c, start_plan_get_effective(plan), run, &result, shim);
 		return 0;
 	}

@@ -124,8 +124,9 @@ struct container {
 	char id[65];
 	char short_id[SHORT_ID_SIZE];
 	uint64_t key;
-	atomic_int dir_fd; /* opened at the first wish, -1 before */
-	bool listed;       /* guarded by table.lock */
+	atomic_int dir_fd;  /* opened at the first wish, -1 before */
+	atomic_int root_fd; /* its root's mount, see rootfs_let_go(); -1: none */
+	bool listed;        /* guarded by table.lock */
 
 	pthread_mutex_t lock; /* guards all down to shim_lock */
 	struct container_view *view;
@@ -273,6 +274,8 @@ void start_plan_undo(struct start_plan *plan);
 void start_plan_free(struct start_plan *plan);
 DEFINE_AUTO(struct start_plan *, start_plan_free);
 const struct launch_spec *start_plan_get_spec(const struct start_plan *plan);
+/* The root's mount, which is the caller's then. */
+int start_plan_steal_root(struct start_plan *plan);
 json_t *start_plan_get_effective(const struct start_plan *plan); /* borrowed */
 bool start_plan_is_auto_remove(const struct start_plan *plan);
 

@@ -252,6 +252,24 @@ static int drop_other_ids(const struct rootfs_spec *spec, const char *path, stru
 	return 0;
 }
 
+/* Until then the overlay is there. */
+static void let_go_locked(atomic_int *held_fd)
+{
+	int fd = atomic_exchange(held_fd, -1);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+void rootfs_let_go(struct rootfs *rootfs, const char *id, atomic_int *held_fd)
+{
+	struct claim mine;
+
+	claim(rootfs, &mine, id);
+	let_go_locked(held_fd);
+	release(rootfs, &mine);
+}
+
 /* Any mount of this container, detached, with attributes unknown. */
 static int get_locked(struct rootfs *rootfs, const struct rootfs_spec *spec, const char *path,
 		      struct error *err)
@@ -268,6 +286,8 @@ static int get_locked(struct rootfs *rootfs, const struct rootfs_spec *spec, con
 	}
 	if (spec->pid > 0)
 		return clone_running(rootfs, spec, err);
+	if (spec->held_fd)
+		let_go_locked(spec->held_fd);
 	return mount_fresh(rootfs, spec, err);
 }
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "runtime/userns.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -24,6 +25,8 @@ struct rootfs_spec {
 	bool is_volatile; /* no sync at unmount; a leftover work/work/incompat is removed first */
 	struct id_range ids; /* with a size: its files have these ids on the host */
 	pid_t pid;           /* process 1 when the container runs (its mount is cloned), else 0 */
+	/* The mount of the run before, or -1: let go before a fresh one is made. NULL: none. */
+	atomic_int *held_fd;
 };
 
 /* A module with a helper thread of its own (unshare(CLONE_FS)) that may change mount namespaces.
@@ -39,6 +42,10 @@ DEFINE_AUTO(struct rootfs *, rootfs_free);
 /* A detached mount of the container's root for its start: a clone of RUN/rootfs/<id>
  * when that is mounted, else a fresh overlay. Descriptor or -errno. No nosuid/nodev. */
 int rootfs_get_mount(struct rootfs *rootfs, const struct rootfs_spec *spec, struct error *err);
+/* Whoever drops an overlay's last mount waits until its upper directory is written out, which
+ * should not be the last process of a container: so the engine holds the mount of a run in *held_fd
+ * (what rootfs_get_mount() gave) and lets it go when the end of the run has been told. */
+void rootfs_let_go(struct rootfs *rootfs, const char *id, atomic_int *held_fd);
 /* See that RUN/rootfs/<id> is mounted (nosuid, nodev), in any state of the container. Safe to repeat. */
 int rootfs_expose(struct rootfs *rootfs, const struct rootfs_spec *spec, struct error *err);
 /* The same for an image, read-only, at RUN/rootfs/<id> (container_dir_fd -1 in spec). */

@@ -495,6 +495,11 @@ const struct launch_spec *start_plan_get_spec(const struct start_plan *plan)
 	return &plan->spec;
 }
 
+int start_plan_steal_root(struct start_plan *plan)
+{
+	return steal_fd(&plan->rootfs_fd);
+}
+
 json_t *start_plan_get_effective(const struct start_plan *plan)
 {
 	return plan->effective;

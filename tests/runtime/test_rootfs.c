@@ -220,6 +220,38 @@ static void test_expose_stopped(void **state)
 	assert_ok(rootfs_hide(rootfs, ID, &err), &err);
 }
 
+/* Two superblocks never share an upper directory: what is held goes before the next is made. */
+static void test_held(void **state)
+{
+	atomic_int held = get_mount();
+	struct stat before, after;
+	int fd;
+
+	(void)state;
+	spec.held_fd = &held;
+	write_file(held, "file", "kept");
+	expose();
+	assert_int_equal(held, -1);
+	fd = get_mount();
+	held = fd;
+	assert_int_equal(fstat(fd, &before), 0);
+	/* What is exposed is the same overlay: nothing has to go. */
+	fd = get_mount();
+	assert_int_equal(fstat(fd, &after), 0);
+	assert_true(held >= 0);
+	assert_true(before.st_dev == after.st_dev);
+	close(fd);
+	assert_ok(rootfs_hide(rootfs, ID, &err), &err);
+	fd = get_mount();
+	assert_int_equal(held, -1);
+	assert_string_equal(read_file(fd, "file"), "kept");
+	held = fd;
+	rootfs_let_go(rootfs, ID, &held);
+	rootfs_let_go(rootfs, ID, &held);
+	assert_int_equal(held, -1);
+	spec.held_fd = NULL;
+}
+
 static int pipe_in[2];
 
 /* The container: a mount namespace of its own whose root is the overlay. */
@@ -497,11 +529,11 @@ static void test_classic(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_fresh),          CASE(test_root_owner),  CASE(test_expose_stopped),
-		CASE(test_expose_running), CASE(test_expose_bad),  CASE(test_hide_busy),
-		CASE(test_volatile),       CASE(test_many_layers), CASE(test_no_layers),
-		CASE(test_image),          CASE(test_race),        CASE(test_sweep),
-		CASE(test_classic),
+		CASE(test_fresh),     CASE(test_root_owner),     CASE(test_expose_stopped),
+		CASE(test_held),      CASE(test_expose_running), CASE(test_expose_bad),
+		CASE(test_hide_busy), CASE(test_volatile),       CASE(test_many_layers),
+		CASE(test_no_layers), CASE(test_image),          CASE(test_race),
+		CASE(test_sweep),     CASE(test_classic),
 	};
 
 	/* Mounts made here must not spread to the rest of the machine. */
