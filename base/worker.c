@@ -156,6 +156,18 @@ static int make_thread(struct workers *w)
 	return r;
 }
 
+int worker_start_thread(pthread_t *ret, void *(*run)(void *arg), void *arg)
+{
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = -pthread_create(ret, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
 /* Take the job with this number out of the queue again; NULL when a thread has
  * it. By number: the address may be another job's by now. */
 static struct job *withdraw_job_locked(struct workers *w, uint64_t serial)

@@ -25,4 +25,8 @@ DEFINE_AUTO(struct workers *, workers_free);
 /* 0, or -ENOMEM/-EAGAIN when the job could not be taken (it will not run). */
 int workers_submit(struct workers *w, void (*fn)(void *arg), void *arg);
 
+/* A thread of one's own, with all signals blocked: those are for the threads that expect them.
+ * The caller joins it. 0 or -errno. */
+int worker_start_thread(pthread_t *ret, void *(*run)(void *arg), void *arg);
+
 #endif

@@ -9,8 +9,9 @@
  */
 #include "graph/gzip_out.h"
 
+#include "base/worker.h"
+
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -170,18 +171,18 @@ static void *run_packer(void *arg)
 static int start_packer(struct gzip_out *out, struct error *err)
 {
 	struct packer *packer = calloc(1, sizeof(*packer));
-	int code = ENOMEM;
+	int r = -ENOMEM;
 
 	if (packer && deflateInit2(&packer->stream, LEVEL, Z_DEFLATED, -MAX_WBITS, 8,
 				   Z_DEFAULT_STRATEGY) == Z_OK) {
 		packer->out = out;
-		code = pthread_create(&out->threads[out->thread_count], NULL, run_packer, packer);
-		if (code)
+		r = worker_start_thread(&out->threads[out->thread_count], run_packer, packer);
+		if (r < 0)
 			deflateEnd(&packer->stream);
 	}
-	if (code) {
+	if (r < 0) {
 		free(packer);
-		return error_set_sys(err, code, "cannot start a compressor's thread");
+		return error_set_sys(err, -r, "cannot start a compressor's thread");
 	}
 	out->thread_count++;
 	return 0;
@@ -213,7 +214,6 @@ int gzip_out_new(int (*write)(void *arg, const void *bytes, size_t len, struct e
 	size_t count = processors < 1 ? 1 : (size_t)processors;
 	struct gzip_out *out AUTO(gzip_out_free) = NULL;
 	struct gzip_out *made = calloc(1, sizeof(*made));
-	sigset_t all, before;
 	int r = 0;
 
 	if (!made)
@@ -227,12 +227,8 @@ int gzip_out_new(int (*write)(void *arg, const void *bytes, size_t len, struct e
 	out->blocks = calloc(BLOCKS, sizeof(*out->blocks));
 	if (!out->blocks)
 		return error_set(err, ENOMEM, "out of memory for a compressor");
-	/* Signals are for the threads that expect them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (size_t i = 0; r == 0 && i < count && i < THREADS_MAX; i++)
 		r = start_packer(out, err);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&out);

@@ -9,9 +9,9 @@
 #include "graph/sort.h"
 
 #include "base/path.h"
+#include "base/worker.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -84,10 +84,16 @@ static ssize_t read_pipe(void *arg, const void **ret_bytes, struct error *err)
 	return got < 0 ? error_set(err, (int)-got, "the import was given up") : got;
 }
 
+/* Only a reader of ours on another thread learns of it: the writer does when unpack_err is set. */
+static void stop_pipe(void *arg)
+{
+	pipe_cancel(arg);
+}
+
 static void *run_unpacker(void *arg)
 {
 	struct intake *intake = arg;
-	struct source source = { .read = read_pipe, .arg = intake->pipe };
+	struct source source = { .read = read_pipe, .stop = stop_pipe, .arg = intake->pipe };
 	struct unpack_watch watch;
 
 	if (intake->sorter)
@@ -100,16 +106,10 @@ static void *run_unpacker(void *arg)
 
 static int start_unpacker(struct intake *intake, struct error *err)
 {
-	sigset_t all, before;
-	int code;
+	int r = worker_start_thread(&intake->thread, run_unpacker, intake);
 
-	/* Signals are for the threads that expect them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = pthread_create(&intake->thread, NULL, run_unpacker, intake);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (code)
-		return error_set_sys(err, code, "cannot start an unpacker's thread");
+	if (r < 0)
+		return error_set_sys(err, -r, "cannot start an unpacker's thread");
 	intake->is_running = true;
 	return 0;
 }

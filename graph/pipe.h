@@ -20,7 +20,8 @@ DEFINE_AUTO(struct pipe_buffer *, pipe_free);
 int pipe_write(struct pipe_buffer *pipe, const void *bytes, size_t len);
 /* Writer: nothing follows. */
 void pipe_end(struct pipe_buffer *pipe);
-/* Writer: give up; what is buffered is dropped, the reader sees -ECANCELED. */
+/* Writer: give up; what is buffered is dropped, the reader sees -ECANCELED. Also for who
+ * started the reader's thread and wants its end. */
 void pipe_cancel(struct pipe_buffer *pipe);
 
 /* Reader: the next bytes, in place, until the next call. Waits.

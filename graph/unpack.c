@@ -1,7 +1,9 @@
 /* libarchive's reader, and the only file that sees it. Two readers are stacked:
  *
- *     source -> decoder (format "raw", all filters; gzip is our own) -> tar bytes,
- *     hashed for the diff id -> tar reader (format tar alone) -> layer.h
+ *     source -> decoder (format "raw", all filters; gzip is our own) -> tar bytes
+ *     -> tar reader (format tar alone) -> layer.h
+ *
+ * What is compressed is decoded, and hashed for the diff id, on a thread of its own.
  *
  * Facts of libarchive 3.6 that shaped this:
  * - Its gzip filter does not verify checksums (see gunzip.c); filters that run a
@@ -19,6 +21,7 @@
 #include "base/path.h"
 #include "graph/gunzip.h"
 #include "graph/layer.h"
+#include "graph/read_ahead.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -38,7 +41,6 @@ DEFINE_AUTO(struct archive *, archive_read_free);
 /* What has passed between two stages. */
 struct tap {
 	const struct source *from;
-	struct digest *digest; /* NULL: not hashed */
 	int64_t total;
 	int64_t data_end; /* behind the last byte that is not zero */
 	struct error err; /* first failure of from: libarchive cannot carry it */
@@ -99,8 +101,6 @@ static ssize_t read_tap(struct archive *archive, void *arg, const void **ret_byt
 	if (end)
 		tap->data_end = tap->total + end;
 	tap->total += got;
-	if (tap->digest && got)
-		digest_update(tap->digest, bytes, (size_t)got);
 	if (tap->total > UNPACK_BYTES_MAX) {
 		error_set(&tap->err, EINVAL, "the archive is larger than %lld bytes",
 			  (long long)UNPACK_BYTES_MAX);
@@ -109,7 +109,7 @@ static ssize_t read_tap(struct archive *archive, void *arg, const void **ret_byt
 	return got;
 }
 
-/* Read what the reader left, so that it is hashed and looked at. */
+/* Read what the reader left, so that it is looked at. */
 static int drain_tap(struct archive *archive, struct tap *tap)
 {
 	const void *bytes;
@@ -413,8 +413,8 @@ static int check_tar_end(struct archive *tar, struct tap *tap, int64_t at, struc
 	return 0;
 }
 
-static int unpack_tar(struct archive *tar, struct tap *tap, struct layer *layer,
-		      const struct unpack_watch *watch, struct error *err)
+static int unpack_tar(struct archive *tar, struct tap *tap, struct read_ahead *ahead,
+		      struct layer *layer, const struct unpack_watch *watch, struct error *err)
 {
 	struct watching watching = { .watch = watch };
 
@@ -430,17 +430,18 @@ static int unpack_tar(struct archive *tar, struct tap *tap, struct layer *layer,
 		if (ret < 0)
 			return ret;
 		/* No layer comes of it: nobody asks for its digest. */
-		if (watching.fate == UNPACK_TAKEN)
-			tap->digest = NULL;
+		if (watching.fate == UNPACK_TAKEN && ahead)
+			read_ahead_drop_digest(ahead);
 	}
 }
 
-static int unpack_decoded(struct decoder *decoder, struct layer *layer,
-			  const struct unpack_watch *watch, struct digest *digest,
-			  struct error *err)
+/* ahead: NULL where the decoder has nothing to do. */
+static int unpack_decoded(struct decoder *decoder, struct read_ahead *ahead, struct layer *layer,
+			  const struct unpack_watch *watch, struct error *err)
 {
-	struct source decoded = { .read = read_decoded, .arg = decoder };
-	struct tap tap = { .from = &decoded, .digest = digest, .err = ERROR_INIT };
+	struct source decoded = { .read = ahead ? read_ahead_read : read_decoded,
+				  .arg = ahead ? (void *)ahead : decoder };
+	struct tap tap = { .from = &decoded, .err = ERROR_INIT };
 	struct archive *tar AUTO(archive_read_free) = archive_read_new();
 
 	if (!tar)
@@ -453,30 +454,41 @@ static int unpack_decoded(struct decoder *decoder, struct layer *layer,
 					 "not a tar archive, nor one compressed in a known way");
 		return fail_archive(tar, &tap, "cannot read the archive", err);
 	}
-	return unpack_tar(tar, &tap, layer, watch, err);
+	return unpack_tar(tar, &tap, ahead, layer, watch, err);
+}
+
+static void stop_source(void *arg)
+{
+	const struct decoder *decoder = arg;
+
+	if (decoder->source->stop)
+		decoder->source->stop(decoder->source->arg);
 }
 
 static int unpack_in_c_locale(const struct source *source, const struct unpack_watch *watch,
 			      int layer_fd, struct unpack_result *ret, struct error *err)
 {
 	struct layer *layer AUTO(layer_free) = layer_new(layer_fd);
-	struct digest *digest AUTO(digest_free) = digest_new();
 	struct decoder *decoder AUTO(decoder_free) = calloc(1, sizeof(*decoder));
 	struct unpack_result result = { .diff_id = "" };
 	AUTO(strbuf_deinit) struct strbuf implied = STRBUF_INIT;
 	struct source from = { .read = read_from_first, .arg = decoder };
+	struct source decoded = { .read = read_decoded, .stop = stop_source, .arg = decoder };
+	struct read_ahead *ahead AUTO(read_ahead_free) = NULL; /* ends before what it reads */
 
-	if (!layer || !digest || !decoder)
+	if (!layer || !decoder)
 		return error_set(err, ENOMEM, "out of memory for an archive");
 	int r = decoder_open(decoder, source, &from, err);
+	if (r == 0 && !decoder->is_plain)
+		r = read_ahead_new(&decoded, &ahead, err);
 	if (r == 0)
-		r = unpack_decoded(decoder, layer, watch, decoder->is_plain ? NULL : digest, err);
+		r = unpack_decoded(decoder, ahead, layer, watch, err);
 	if (r == 0)
 		r = layer_finish(layer, &result.size_bytes, err);
 	if (r == 0)
 		r = layer_append_implied(layer, &implied, err);
-	if (r == 0 && !decoder->is_plain)
-		r = digest_finish(digest, result.diff_id, err);
+	if (r == 0 && ahead)
+		r = read_ahead_get_digest(ahead, result.diff_id, err);
 	if (r < 0)
 		return r;
 	name_compression(decoder, result.compression, sizeof(result.compression));
