@@ -2,6 +2,8 @@
  * nobody else's /proc/sys/net should change under them. It goes back at once, for the one
  * that it is in lives on. The stock is refilled after each taking.
  *
+ * As in Docker, every user in there may listen on low ports and ping (by ICMP sockets).
+ *
  * Of an engine that dies the stock goes by itself: nobody else has descriptors of it.
  */
 #include "net/namespace.h"
@@ -23,7 +25,9 @@
 /* Somebody who waits for one to be made. */
 struct order {
 	struct order *next;
-	bool is_empty; /* without a pair */
+	bool is_empty;    /* without a pair */
+	int ns_fd;        /* one that is there, -1: a new one */
+	const char *link; /* for that one */
 	bool done;
 	int ret;
 	struct namespace made;
@@ -64,43 +68,73 @@ static int open_current(struct error *err)
 	return fd < 0 ? error_set_sys(err, errno, "cannot open a network namespace") : fd;
 }
 
-static int make_empty(struct namespaces *all, struct namespace *made, struct error *err)
+/* Of the namespace that this thread is in. */
+static int set_default(const char *path, const char *value, struct error *err)
 {
-	int ret;
+	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	if (unshare(CLONE_NEWNET) < 0)
-		return error_set_sys(err, errno, "cannot make a network namespace");
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		return error_set_sys(err, errno, "cannot set %s to '%s'", path, value);
+	return 0;
+}
+
+static int set_defaults(struct error *err)
+{
+	int ret = set_default("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0", err);
+
+	return ret < 0 ? ret
+		       : set_default("/proc/sys/net/ipv4/ping_group_range", "0 2147483647", err);
+}
+
+/* Enter a new one, or the one of ns_fd, and leave it again. */
+static int make_empty(struct namespaces *all, int ns_fd, struct namespace *made, struct error *err)
+{
+	int ret = ns_fd < 0 ? unshare(CLONE_NEWNET) : setns(ns_fd, CLONE_NEWNET);
+
+	if (ret < 0)
+		return error_set_sys(err, errno, "cannot %s a network namespace",
+				     ns_fd < 0 ? "make" : "enter");
 	made->fd = open_current(err);
-	ret = made->fd < 0 ? made->fd : netlink_open(&made->inside, err);
+	ret = made->fd < 0 ? made->fd : set_defaults(err);
+	if (ret == 0)
+		ret = netlink_open(&made->inside, err);
 	if (setns(all->home_fd, CLONE_NEWNET) < 0 && ret == 0)
-		ret = error_set_sys(err, errno, "cannot leave a new network namespace");
+		ret = error_set_sys(err, errno, "cannot leave a network namespace");
 	return ret;
+}
+
+void namespaces_name_link(const struct namespaces *all, char ret[IFNAMSIZ])
+{
+	char digits[65];
+
+	random_id(digits);
+	snprintf(ret, IFNAMSIZ, "%.7s%.8s", all->prefix, digits);
 }
 
 static int make_pair(struct namespaces *all, int bridge_index, unsigned mtu, struct namespace *made,
 		     struct error *err)
 {
-	char digits[65];
-	int ret;
+	int ret = link_make_pair(all->host, made->link, bridge_index, made->fd, mtu, err);
 
-	random_id(digits);
-	snprintf(made->link, sizeof(made->link), "%.7s%.8s", all->prefix, digits);
-	ret = link_make_pair(all->host, made->link, bridge_index, made->fd, mtu, err);
 	if (ret == 0)
 		ret = link_find_eth0(made->inside, &made->eth0_index, err);
 	return ret;
 }
 
-static int make_one(struct namespaces *all, bool is_empty, int bridge_index, unsigned mtu,
-		    struct namespace *ret, struct error *err)
+static int make_one(struct namespaces *all, const struct order *order, int bridge_index,
+		    unsigned mtu, struct namespace *ret, struct error *err)
 {
 	AUTO(namespace_deinit) struct namespace made = { .fd = -1 };
 	int r;
 
-	if (!is_empty && bridge_index == 0)
+	if (!order->is_empty && bridge_index == 0)
 		return error_set(err, ENETDOWN, "there is no bridge");
-	r = make_empty(all, &made, err);
-	if (r == 0 && !is_empty)
+	if (order->link)
+		snprintf(made.link, sizeof(made.link), "%s", order->link);
+	else if (!order->is_empty)
+		namespaces_name_link(all, made.link);
+	r = make_empty(all, order->ns_fd, &made, err);
+	if (r == 0 && !order->is_empty)
 		r = make_pair(all, bridge_index, mtu, &made, err);
 	if (r < 0)
 		return r;
@@ -116,7 +150,7 @@ static void serve_order(struct namespaces *all, struct order *order)
 
 	all->orders = order->next;
 	pthread_mutex_unlock(&all->lock);
-	order->ret = make_one(all, order->is_empty, bridge_index, mtu, &order->made, &order->err);
+	order->ret = make_one(all, order, bridge_index, mtu, &order->made, &order->err);
 	pthread_mutex_lock(&all->lock);
 	order->done = true;
 	pthread_cond_broadcast(&all->done);
@@ -126,12 +160,13 @@ static void refill(struct namespaces *all)
 {
 	AUTO(namespace_deinit) struct namespace made = { .fd = -1 };
 	unsigned generation = all->generation, mtu = all->mtu;
+	const struct order order = { .ns_fd = -1 };
 	int bridge_index = all->bridge_index;
 	struct error err = ERROR_INIT;
 	int ret;
 
 	pthread_mutex_unlock(&all->lock);
-	ret = make_one(all, false, bridge_index, mtu, &made, &err);
+	ret = make_one(all, &order, bridge_index, mtu, &made, &err);
 	pthread_mutex_lock(&all->lock);
 	if (generation != all->generation)
 		return;
@@ -236,36 +271,40 @@ void namespaces_set_bridge(struct namespaces *all, int bridge_index, unsigned mt
 	pthread_mutex_unlock(&all->lock);
 }
 
-static int order_one(struct namespaces *all, bool is_empty, struct namespace *ret,
-		     struct error *err)
+/* lock held. */
+static int place_order(struct namespaces *all, struct order *order, struct namespace *ret,
+		       struct error *err)
 {
-	struct order order = { .is_empty = is_empty, .made.fd = -1, .err = ERROR_INIT };
 	struct order **at = &all->orders;
 
 	while (*at)
 		at = &(*at)->next;
-	*at = &order;
+	*at = order;
 	pthread_cond_signal(&all->work);
-	while (!order.done)
+	while (!order->done)
 		pthread_cond_wait(&all->done, &all->lock);
-	if (order.ret < 0)
-		return error_set(err, order.err.code, "%s", order.err.msg);
-	*ret = order.made;
+	if (order->ret < 0)
+		return error_set(err, order->err.code, "%s", order->err.msg);
+	*ret = order->made;
 	return 0;
 }
 
-static int take(struct namespaces *all, bool is_empty, struct namespace *ret, struct error *err)
+static int take(struct namespaces *all, struct order *order, struct namespace *ret,
+		struct error *err)
 {
+	bool stocked = !order->is_empty && order->ns_fd < 0;
 	int r = 0;
 
+	order->made.fd = -1;
+	order->err = (struct error)ERROR_INIT;
 	pthread_mutex_lock(&all->lock);
 	if (!all->started)
 		r = start_thread(all, err);
-	if (r == 0 && !is_empty && all->stock_count > 0)
+	if (r == 0 && stocked && all->stock_count > 0)
 		*ret = all->stock[--all->stock_count];
 	else if (r == 0)
-		r = order_one(all, is_empty, ret, err);
-	if (r == 0 && !is_empty) {
+		r = place_order(all, order, ret, err);
+	if (r == 0 && stocked) {
 		all->refill = true;
 		pthread_cond_signal(&all->work);
 	}
@@ -275,10 +314,22 @@ static int take(struct namespaces *all, bool is_empty, struct namespace *ret, st
 
 int namespaces_take(struct namespaces *all, struct namespace *ret, struct error *err)
 {
-	return take(all, false, ret, err);
+	struct order order = { .ns_fd = -1 };
+
+	return take(all, &order, ret, err);
+}
+
+int namespaces_fit(struct namespaces *all, int ns_fd, const char *link, struct namespace *ret,
+		   struct error *err)
+{
+	struct order order = { .ns_fd = ns_fd, .link = link };
+
+	return take(all, &order, ret, err);
 }
 
 int namespaces_make_empty(struct namespaces *all, struct namespace *ret, struct error *err)
 {
-	return take(all, true, ret, err);
+	struct order order = { .ns_fd = -1, .is_empty = true };
+
+	return take(all, &order, ret, err);
 }

@@ -29,6 +29,12 @@ DEFINE_AUTO(struct namespaces *, namespaces_free);
 void namespaces_set_bridge(struct namespaces *namespaces, int bridge_index, unsigned mtu);
 /* From the stock, or made now. -ENETDOWN: there is no bridge. */
 int namespaces_take(struct namespaces *namespaces, struct namespace *ret, struct error *err);
+/* A name for a pair's end that nobody has. */
+void namespaces_name_link(const struct namespaces *namespaces, char ret[IFNAMSIZ]);
+/* One that somebody else made, which has only lo yet, gets a pair whose end here is called
+ * link. ns_fd: borrowed. */
+int namespaces_fit(struct namespaces *namespaces, int ns_fd, const char *link,
+		   struct namespace *ret, struct error *err);
 /* Without a pair. */
 int namespaces_make_empty(struct namespaces *namespaces, struct namespace *ret, struct error *err);
 

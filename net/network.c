@@ -150,6 +150,12 @@ static void give_address(struct network *n, const struct network_lease *lease)
 	pthread_mutex_unlock(&n->lock);
 }
 
+static int configure(struct namespace *made, const struct network_lease *lease, struct error *err)
+{
+	return link_configure(made->inside, made->eth0_index, &lease->addresses, &lease->gateways,
+			      lease->mac, err);
+}
+
 static int join(struct network *n, struct network_lease *ret, int *ret_ns_fd, struct error *err)
 {
 	AUTO(namespace_deinit) struct namespace made = { .fd = -1 };
@@ -164,8 +170,7 @@ static int join(struct network *n, struct network_lease *ret, int *ret_ns_fd, st
 	r = take_address(n, &lease, err);
 	if (r < 0)
 		return r;
-	r = link_configure(made.inside, made.eth0_index, &lease.addresses, &lease.gateways,
-			   lease.mac, err);
+	r = configure(&made, &lease, err);
 	if (r < 0) {
 		give_address(n, &lease);
 		return r;
@@ -183,6 +188,30 @@ int network_join(struct network *n, struct network_lease *ret, int *ret_ns_fd, s
 	r = join(n, ret, ret_ns_fd, err);
 	network_end_joining(n, r == 0);
 	return r;
+}
+
+int network_reserve(struct network *n, struct network_lease *ret, struct error *err)
+{
+	int r;
+
+	network_begin_joining(n);
+	r = network_set_up(n, err);
+	*ret = (struct network_lease){ .link = "" };
+	if (r == 0)
+		r = take_address(n, ret, err);
+	if (r == 0)
+		namespaces_name_link(n->namespaces, ret->link);
+	network_end_joining(n, r == 0);
+	return r;
+}
+
+int network_connect(struct network *n, const struct network_lease *lease, int ns_fd,
+		    struct error *err)
+{
+	AUTO(namespace_deinit) struct namespace made = { .fd = -1 };
+	int r = namespaces_fit(n->namespaces, ns_fd, lease->link, &made, err);
+
+	return r < 0 ? r : configure(&made, lease, err);
 }
 
 void network_leave(struct network *n, const struct network_lease *lease)

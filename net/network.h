@@ -53,6 +53,12 @@ DEFINE_AUTO(struct network *, network_close);
  * ready. -ENOSPC: no address is left; what the kernel says. */
 int network_join(struct network *network, struct network_lease *ret, int *ret_ns_fd,
 		 struct error *err);
+/* The same in two steps, for a namespace that somebody else makes in between: the lease, and a
+ * pair into that namespace (ns_fd, borrowed), which has only lo yet. What fails gives nothing
+ * back: network_leave() does, and the namespace's end. */
+int network_reserve(struct network *network, struct network_lease *ret, struct error *err);
+int network_connect(struct network *network, const struct network_lease *lease, int ns_fd,
+		    struct error *err);
 /* The addresses are free again. The namespace goes by itself. */
 void network_leave(struct network *network, const struct network_lease *lease);
 /* A lease that a former engine gave, to a container that still lives. -EADDRINUSE, or what

@@ -236,7 +236,8 @@ static int take_bridge(struct container *c, const json_t *effective, struct star
 	auto_json json_t *record = NULL;
 	struct network_lease lease;
 	size_t count = 0;
-	int ret = network_join(network, &lease, &net->ns_fd, err);
+	int ret = net->is_late ? network_reserve(network, &lease, err)
+			       : network_join(network, &lease, &net->ns_fd, err);
 
 	if (ret < 0)
 		return ret;
@@ -273,6 +274,20 @@ int start_net_take(struct container *c, const json_t *effective, struct start_ne
 	net->record = json_incref(record);
 	set_record(c, record, false);
 	return 0;
+}
+
+int start_net_connect(struct container *c, pid_t pid, struct start_net *net, struct error *err)
+{
+	struct network_lease lease;
+	char path[40];
+
+	if (!network_record_get_lease(net->record, &lease))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	net->ns_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (net->ns_fd < 0)
+		return error_set_sys(err, errno, "cannot open the network of a user namespace");
+	return network_connect(c->engine->network, &lease, net->ns_fd, err);
 }
 
 /* --- giving back ---------------------------------------------------------------------- */

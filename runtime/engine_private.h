@@ -446,6 +446,7 @@ struct start_net {
 	int ns_fd;               /* to be entered; -1: none is made for it */
 	bool makes_ns;           /* the shim makes one that has lo alone */
 	bool is_host;
+	bool is_late;   /* on the bridge, but its namespace is made after the lease was taken */
 	json_t *record; /* taken: c->network, counted */
 };
 #define START_NET_INIT                                                                             \
@@ -459,6 +460,8 @@ int start_net_decide(struct container *c, const json_t *effective, struct start_
 /* Lease, ports and links: c->network is set. network_release() takes all back. */
 int start_net_take(struct container *c, const json_t *effective, struct start_net *net,
 		   struct error *err);
+/* With is_late: the namespace is there, that of the process pid. */
+int start_net_connect(struct container *c, pid_t pid, struct start_net *net, struct error *err);
 void start_net_deinit(struct start_net *net);
 /* The run has ended, or never began: address and ports are free. Safe to repeat. True: it had an
  * address, and its neighbours have not been told. */

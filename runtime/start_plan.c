@@ -125,6 +125,7 @@ static void choose_hostname(struct start_plan *plan)
 
 int start_plan_join(struct start_plan *plan, struct error *err)
 {
+	plan->net.is_late = plan->config.userns;
 	return start_net_take(plan->container, plan->effective, &plan->net, err);
 }
 
@@ -201,7 +202,10 @@ static int make_userns(struct start_plan *plan, struct error *err)
 {
 	const uint64_t owned = CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
 
-	return plan->ids.size == 0 ? 0 : userns_open(&plan->ids, owned, &plan->userns, err);
+	int ret = userns_open(&plan->ids, owned, &plan->userns, err);
+
+	return ret < 0 ? ret
+		       : start_net_connect(plan->container, plan->userns.pid, &plan->net, err);
 }
 
 /* Is there something of the container's own in this place? Below its own /dev nothing of ours is
@@ -288,21 +292,12 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 				 &plan->mount_options, err);
 }
 
-static bool is_on_bridge(const struct start_plan *plan)
-{
-	return !plan->net.makes_ns && !plan->net.is_host && !plan->net.owner;
-}
-
-/* A network namespace that is not its user namespace's gives its root no capability: low ports
- * and ping are everybody's instead. */
+/* As in Docker: low ports and ping (by ICMP sockets) are every user's. A namespace on the bridge
+ * came with it. */
 static void open_network(struct start_plan *plan)
 {
-	static const char *const settings[] = {
-		"net.ipv4.ip_unprivileged_port_start",
-		"0",
-		"net.ipv4.ping_group_range",
-		"0 2147483647",
-	};
+	static const char *const settings[] = { "net.ipv4.ip_unprivileged_port_start", "0",
+						"net.ipv4.ping_group_range", "0 2147483647" };
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		plan->sysctls[plan->spec.sysctl_count++] = settings[i];
@@ -319,7 +314,7 @@ static int make_sysctls(struct start_plan *plan, struct error *err)
 	if (!plan->sysctls)
 		return error_set(err, ENOMEM, "no memory for a launch plan");
 	plan->spec.sysctls = plan->sysctls;
-	if (plan->ids.size > 0 && is_on_bridge(plan))
+	if (plan->net.makes_ns)
 		open_network(plan);
 	json_object_foreach(object, name, value) {
 		plan->sysctls[plan->spec.sysctl_count++] = name;
@@ -434,7 +429,7 @@ int start_plan_make(struct start_plan *plan, uint64_t run, struct error *err)
 	ret = make_cgroup(plan, err);
 	if (ret == 0)
 		ret = make_rootfs(plan, err);
-	if (ret == 0)
+	if (ret == 0 && plan->ids.size > 0)
 		ret = make_userns(plan, err);
 	if (ret == 0)
 		ret = make_files(plan, err);

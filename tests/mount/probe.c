@@ -1,7 +1,7 @@
 /* What a process in a container may do, said as a word: "OK" or the errno's name of
  * one system call that busybox has no program for. Static, put into a container.
  *
- *	probe keyctl | userns | mountns | mount | bpf | reboot | settime | swapon | ptrace
+ *	probe keyctl | userns | mountns | mount | bpf | reboot | settime | swapon | ptrace | raw
  *	probe mknod PATH MAJOR MINOR | open PATH | eat MIB | forks COUNT | fds | euid
  */
 #define _GNU_SOURCE 1
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
@@ -103,6 +105,8 @@ static long call(const char *what)
 		return swapon("/etc/passwd", 0);
 	if (strcmp(what, "ptrace") == 0)
 		return ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	if (strcmp(what, "raw") == 0)
+		return socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
 	errno = ENOSYS;
 	return -1;
 }

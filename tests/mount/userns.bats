@@ -63,6 +63,10 @@ owner() {
 	stat -c %u:%g "$@"
 }
 
+connects() {
+	(exec 5<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
 @test "root inside is a subordinate id outside, without power over the machine" {
 	local pid
 	start web -v "$SANDBOX/probe:/probe:ro"
@@ -96,6 +100,23 @@ owner() {
 		$'other\nEPERM\nEPERM'
 	expect_failure in_it web 'umount /proc/bus 2>/dev/null'
 	expect_failure in_it web 'mount -o remount,rw /proc/sys 2>/dev/null'
+}
+
+@test "the network on a bridge is the container's own: raw sockets, low ports, interfaces" {
+	local pid address
+	start web --cap-add NET_ADMIN -p 127.0.0.1:7780:80 -v "$SANDBOX/probe:/probe:ro"
+	pid=$(pid_of web)
+	address=$(field "$MNT/containers/web/net" IPAddress)
+	expect_equal "$(nsenter --net="/proc/$pid/ns/net" ip -4 -o addr show eth0 | awk '{ print $4 }')" \
+		"$address/$(field "$MNT/containers/web/net" IPPrefixLen)"
+	expect_equal "$(in_it web '/probe raw; ping -c 1 -W 5 "$(ip route | sed -n "s/^default via \([^ ]*\).*/\1/p")" >/dev/null && echo pong')" $'OK\npong'
+	in_it web 'ip link set eth0 mtu 1400 && ip addr add 192.0.2.7/32 dev lo'
+	bounded cfs exec -u demo web httpd -p 80 -h /tmp
+	eventually connects 7780
+	# Of two on the bridge each sees the other.
+	start two
+	in_it two "ping -c 1 -W 5 $address >/dev/null"
+	in_it two 'ping -c 1 -W 5 web >/dev/null'
 }
 
 @test "files have the container's ids inside, on disk and in every copy, the host's in rootfs" {
