@@ -6,10 +6,13 @@
 #include "tests/alloc_sweep.h"
 #include "tests/test.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The parser belongs to the shim's build; it is compiled into this test too. */
 #include "runtime/shim/plan.c"
@@ -248,12 +251,57 @@ static void test_parse_bent(void **state)
 	}
 }
 
+/* --- the fuzzer's corpus ----------------------------------------------------------- */
+
+/* A kept input is that of this version; after a change of the plan run this test once with
+ * UPDATE_CORPUS set. */
+static void check_corpus(const char *name, struct launch_spec spec)
+{
+	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+	char path[300], kept[4096];
+	(void)snprintf(path, sizeof(path), "%s/fuzz/corpus/plan/%s", TEST_SOURCE_DIR, name);
+	assert_ok(plan_render(&spec, 40, 41, &message, &err), &err);
+	auto_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	if (getenv("UPDATE_CORPUS")) {
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(write(fd, message.data, message.len), message.len);
+	}
+	assert_int_equal(pread(fd, kept, sizeof(kept), 0), message.len);
+	assert_memory_equal(kept, message.data, message.len);
+}
+
+static void test_corpus(void **state)
+{
+	struct launch_spec spec = make_spec();
+	(void)state;
+	check_corpus("full", spec);
+	spec.userns = true;
+	spec.userns_fd = 50;
+	spec.uid_base = spec.gid_base = 100000;
+	check_corpus("userns", spec);
+	spec.join = true;
+	spec.join_fd = 60;
+	spec.rootfs_fd = spec.userns_fd = -1;
+	check_corpus("join", spec);
+	spec = (struct launch_spec){ .id = "0",
+				     .rootfs_fd = 3,
+				     .log_dir_fd = 4,
+				     .run_dir_fd = 5,
+				     .cgroup_fd = -1,
+				     .argv = argv,
+				     .cwd = "/" };
+	check_corpus("least", spec);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_userns),
 		cmocka_unit_test(test_render_refuses), cmocka_unit_test(test_render_without_memory),
 		cmocka_unit_test(test_parse_refuses),  cmocka_unit_test(test_parse_bent),
+		cmocka_unit_test(test_corpus),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
