@@ -299,8 +299,13 @@ static int refuse_file(TAKE_ARGS)
 	  .offset = offsetof(struct command, detach) }
 #define LIMITS \
 	{ OPTION('c', "cpu-shares", "SHARES"), .take = take_number, TOP("CpuShares") }, \
+	{ OPTION(0, "cpu-period", "MICROSECONDS"), .take = take_number, HOST("CpuPeriod") }, \
+	{ OPTION(0, "cpu-quota", "MICROSECONDS"), .take = take_number, HOST("CpuQuota") }, \
+	{ OPTION(0, "cpuset-cpus", "LIST"), .take = take_text, HOST("CpusetCpus") }, \
+	{ OPTION(0, "cpuset-mems", "LIST"), .take = take_text, HOST("CpusetMems") }, \
 	{ OPTION(0, "cpus", "CPUS"), .take = take_cpus, HOST("NanoCpus") }, \
 	{ OPTION('m', "memory", "SIZE"), .take = take_size, TOP("Memory") }, \
+	{ OPTION(0, "memory-reservation", "SIZE"), .take = take_size, HOST("MemoryReservation") }, \
 	{ OPTION(0, "memory-swap", "SIZE"), .take = take_swap, TOP("MemorySwap") }, \
 	{ OPTION(0, "pids-limit", "N"), .take = take_number, HOST("PidsLimit") }, \
 	{ OPTION(0, "restart", "POLICY[:N]"), .take = command_take_restart_policy, \
@@ -322,6 +327,7 @@ static int refuse_file(TAKE_ARGS)
 	{ OPTION('e', "env", "NAME=VALUE"), .take = take_env, TOP("Env") }, \
 	{ OPTION(0, "env-file", "FILE"), .take = refuse_file, .hidden = true }, \
 	{ OPTION(0, "expose", "PORT[/PROTOCOL]"), .take = command_take_expose }, \
+	{ OPTION(0, "group-add", "GROUP"), .take = take_item, HOST("GroupAdd") }, \
 	{ OPTION('h', "hostname", "HOST[.DOMAIN]"), .take = take_hostname, TOP("Hostname") }, \
 	{ OPTION(0, "init", NULL), .take = take_bool, HOST("Init") }, \
 	{ OPTION('i', "interactive", NULL), .take = take_bool, TOP("OpenStdin") }, \
@@ -334,6 +340,7 @@ static int refuse_file(TAKE_ARGS)
 	{ OPTION(0, "name", "NAME"), .take = take_name, .offset = offsetof(struct command, name) }, \
 	{ OPTION(0, "network", "NETWORK"), .take = take_text, HOST("NetworkMode") }, \
 	{ OPTION(0, "net", "NETWORK"), .take = take_text, HOST("NetworkMode"), .hidden = true }, \
+	{ OPTION(0, "oom-score-adj", "N"), .take = take_number, HOST("OomScoreAdj") }, \
 	{ OPTION(0, "privileged", NULL), .take = take_bool, HOST("Privileged") }, \
 	{ OPTION('p', "publish", "[[ADDRESS:]HOSTPORT:]PORT"), .take = command_take_publish }, \
 	{ OPTION('P', "publish-all", NULL), .take = take_bool, HOST("PublishAllPorts") }, \
@@ -341,6 +348,7 @@ static int refuse_file(TAKE_ARGS)
 	{ OPTION(0, "read-only", NULL), .take = take_bool, HOST("ReadonlyRootfs") }, \
 	{ OPTION(0, "rm", NULL), .take = take_rm, HOST("AutoRemove") }, \
 	{ OPTION(0, "security-opt", "OPTION"), .take = take_item, HOST("SecurityOpt") }, \
+	{ OPTION(0, "shm-size", "SIZE"), .take = take_size, HOST("ShmSize") }, \
 	{ OPTION(0, "stop-signal", "SIGNAL"), .take = take_text, TOP("StopSignal") }, \
 	{ OPTION(0, "stop-timeout", "SECONDS"), .take = take_number, TOP("StopTimeout") }, \
 	{ OPTION(0, "sysctl", "NAME=VALUE"), .take = take_sysctl, HOST("Sysctls") }, \

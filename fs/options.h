@@ -31,7 +31,7 @@ struct option_table {
 	size_t count;
 };
 
-#define OPTIONS_MAX 64 /* rows in one table */
+#define OPTIONS_MAX 96 /* rows in one table */
 
 /* Take the options out of a command's words.
  *

@@ -296,6 +296,7 @@ static int change(struct update *update, const struct cgroup_setting *setting, s
 				     update->id);
 	old = &update->old[update->old_count];
 	*old = *setting;
+	old->is_inherited = false;
 	cgroup_read_file(*group_fd, setting->file, old->value, sizeof(old->value));
 	ret = cgroup_setting_check(*group_fd, setting, err);
 	if (ret == 0)

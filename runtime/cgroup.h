@@ -25,16 +25,21 @@ void cgroup_host_free(struct cgroup_host *host);
 DEFINE_AUTO(struct cgroup_host *, cgroup_host_free);
 /* "v1", "v2", "hybrid" for `info`. */
 const char *cgroup_host_get_mode(const struct cgroup_host *host);
-/* Has it this controller ("memory", "swap", "cpu", "pids", "devices", "freezer")? */
+/* Has it this controller ("memory", "swap", "cpu", "pids", "cpuset", "devices", "freezer")? */
 bool cgroup_host_has(const struct cgroup_host *host, const char *controller);
 
 struct cgroup_limits {
-	int64_t memory;      /* bytes; 0: none */
-	int64_t memory_swap; /* memory + swap; -1: no limit, 0: twice memory as Docker */
-	int64_t cpu_shares;  /* v1 scale, 2..262144; 0: default 1024 */
-	int64_t nano_cpus;   /* 1e9 is one processor; 0: none */
-	int64_t pids;        /* 0 or -1: none */
-	bool all_devices;    /* privileged: no device list */
+	int64_t memory;             /* bytes; 0: none */
+	int64_t memory_swap;        /* memory + swap; -1: no limit, 0: twice memory as Docker */
+	int64_t memory_reservation; /* bytes that are left to it when memory is short; 0: none */
+	int64_t cpu_shares;         /* v1 scale, 2..262144; 0: default 1024 */
+	int64_t nano_cpus;          /* 1e9 is one processor; 0: none */
+	/* The same in the kernel's terms, instead of it: 0 is 100 ms, and 0 or -1 no limit. */
+	int64_t cpu_period_us, cpu_quota_us;
+	/* Processors and memory nodes to use, "0-2,5"; NULL or "": all. */
+	const char *cpuset_cpus, *cpuset_mems;
+	int64_t pids;     /* 0 or -1: none */
+	bool all_devices; /* privileged: no device list */
 };
 
 #define CGROUP_PROCS_MAX 16

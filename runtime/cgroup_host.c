@@ -23,8 +23,8 @@
 #define MOUNTINFO_MAX (16 << 20)
 
 const char *const cgroup_controller_names[CGROUP_CONTROLLER_COUNT] = {
-	[CGROUP_MEMORY] = "memory",   [CGROUP_CPU] = "cpu",         [CGROUP_PIDS] = "pids",
-	[CGROUP_DEVICES] = "devices", [CGROUP_FREEZER] = "freezer",
+	[CGROUP_MEMORY] = "memory", [CGROUP_CPU] = "cpu",         [CGROUP_PIDS] = "pids",
+	[CGROUP_CPUSET] = "cpuset", [CGROUP_DEVICES] = "devices", [CGROUP_FREEZER] = "freezer",
 };
 
 /* Is word one of the words of list, split at sep? */
@@ -139,7 +139,7 @@ static void enable_v2(struct cgroup_host *host, int top_fd)
 	char offered[256];
 
 	cgroup_read_file(tree->root_fd, "cgroup.controllers", offered, sizeof(offered));
-	for (size_t i = CGROUP_MEMORY; i <= CGROUP_PIDS; i++) {
+	for (size_t i = CGROUP_MEMORY; i <= CGROUP_CPUSET; i++) {
 		const char *name = cgroup_controller_names[i];
 
 		host->on_v2[i] = list_has(offered, name, " \n") &&
@@ -149,11 +149,30 @@ static void enable_v2(struct cgroup_host *host, int top_fd)
 	}
 }
 
+/* A group of version 1's cpuset takes no process before it has processors and memory: ours get all that there
+ * is, and so do those below by themselves. */
+static int fill_cpuset(int from_fd, int group_fd)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems",
+					     "cgroup.clone_children" };
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < 3; i++) {
+		auto_fd int fd = openat(group_fd, files[i], O_WRONLY | O_CLOEXEC);
+		char text[CPULIST_TEXT_MAX + 1] = "1";
+
+		if (i < 2)
+			cgroup_read_file(from_fd, files[i], text, sizeof(text));
+		ret = fd < 0 ? -errno : path_write_all(fd, text, strlen(text));
+	}
+	return ret;
+}
+
 /* Both directories, made or opened; another engine's sweep may remove the upper one in between. The lower
  * one's descriptor or -errno. */
 static int make_dirs(const struct cgroup_host *host, int tree, int *ret_top_fd)
 {
-	int fd = -ENOENT;
+	int fd = -ENOENT, ret;
 
 	for (int tries = 0; fd == -ENOENT && tries < 8; tries++) {
 		auto_fd int top_fd = make_dir(host->trees[tree].root_fd, TOP);
@@ -164,7 +183,14 @@ static int make_dirs(const struct cgroup_host *host, int tree, int *ret_top_fd)
 		if (fd >= 0)
 			*ret_top_fd = steal_fd(&top_fd);
 	}
-	return fd;
+	if (fd < 0 || tree != CGROUP_CPUSET)
+		return fd;
+	ret = fill_cpuset(host->trees[tree].root_fd, *ret_top_fd);
+	if (ret == 0)
+		ret = fill_cpuset(*ret_top_fd, fd);
+	if (ret < 0)
+		close(fd);
+	return ret < 0 ? ret : fd;
 }
 
 static int make_parent(struct cgroup_host *host, int tree, const char *path, struct error *err)

@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "runtime/cgroup.h"
+#include "runtime/cpulist.h"
 
 #include <limits.h>
 
@@ -15,6 +16,7 @@ enum cgroup_controller {
 	CGROUP_MEMORY,
 	CGROUP_CPU,
 	CGROUP_PIDS,
+	CGROUP_CPUSET,
 	CGROUP_DEVICES,
 	CGROUP_FREEZER,
 	CGROUP_CONTROLLER_COUNT
@@ -67,10 +69,11 @@ int cgroup_open_group(const struct cgroup_host *host, int tree, const char *id);
 struct cgroup_setting {
 	enum cgroup_controller controller;
 	const char *file;
-	char value[48];
-	bool is_default; /* what a new group has anyway */
+	char value[CPULIST_TEXT_MAX + 1];
+	bool is_default;   /* what a new group has anyway */
+	bool is_inherited; /* what its parent has is written, not value */
 };
-#define CGROUP_SETTINGS_MAX 8
+#define CGROUP_SETTINGS_MAX 12
 
 /* Limits as settings in the order in which they are to be written to a group
  * whose present memory + swap limit is memsw_now (UINT64_MAX: none; version 1

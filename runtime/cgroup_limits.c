@@ -36,6 +36,7 @@ static struct cgroup_setting *add(struct settings *s, enum cgroup_controller con
 	setting->controller = controller;
 	setting->file = file;
 	setting->is_default = is_default;
+	setting->is_inherited = false;
 	return setting;
 }
 
@@ -71,6 +72,7 @@ static int make_memory(struct settings *s, uint64_t memsw_now, struct error *err
 {
 	const struct cgroup_limits *limits = s->limits;
 	int64_t memory = limits->memory > 0 ? limits->memory : -1, total = total_memory(limits);
+	int64_t reservation = limits->memory_reservation > 0 ? limits->memory_reservation : -1;
 	int tree = cgroup_host_find_tree(s->host, CGROUP_MEMORY);
 
 	if (limits->memory < 0)
@@ -81,10 +83,11 @@ static int make_memory(struct settings *s, uint64_t memsw_now, struct error *err
 	if (limits->memory_swap > 0 && limits->memory == 0)
 		return error_set(err, EINVAL, "a limit of memory and swap needs one of memory");
 	if (tree < 0)
-		return memory < 0 ? 0 : lacks(err, "memory", "memory");
+		return memory < 0 && reservation < 0 ? 0 : lacks(err, "memory", "memory");
 	if (!s->host->has_swap && limits->memory_swap > 0)
 		return lacks(err, "swap", "swap accounting memory");
 	if (tree == CGROUP_TREE_V2) {
+		add_number(s, CGROUP_MEMORY, "memory.low", reservation, "0");
 		add_number(s, CGROUP_MEMORY, "memory.max", memory, "max");
 		if (s->host->has_swap)
 			add_number(s, CGROUP_MEMORY, "memory.swap.max",
@@ -96,6 +99,7 @@ static int make_memory(struct settings *s, uint64_t memsw_now, struct error *err
 	add_number(s, CGROUP_MEMORY, "memory.limit_in_bytes", memory, "-1");
 	if (s->host->has_swap)
 		add_number(s, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", total, "-1");
+	add_number(s, CGROUP_MEMORY, "memory.soft_limit_in_bytes", reservation, "-1");
 	return 0;
 }
 
@@ -103,7 +107,9 @@ static int make_cpu(struct settings *s, struct error *err)
 {
 	const struct cgroup_limits *limits = s->limits;
 	int64_t shares = limits->cpu_shares ? limits->cpu_shares : 1024;
-	int64_t quota = limits->nano_cpus / (1000000000 / CPU_PERIOD_US);
+	int64_t period = limits->cpu_period_us ? limits->cpu_period_us : CPU_PERIOD_US;
+	int64_t quota = limits->nano_cpus ? limits->nano_cpus / (1000000000 / CPU_PERIOD_US)
+					  : limits->cpu_quota_us;
 	int tree = cgroup_host_find_tree(s->host, CGROUP_CPU);
 	struct cgroup_setting *setting;
 
@@ -112,24 +118,69 @@ static int make_cpu(struct settings *s, struct error *err)
 				 shares);
 	if (limits->nano_cpus < 0 || (limits->nano_cpus > 0 && quota < CPU_QUOTA_MIN_US))
 		return error_set(err, EINVAL, "less than 0.01 of a processor");
+	if (quota < 0)
+		quota = 0;
 	if (tree < 0)
 		return limits->cpu_shares || quota ? lacks(err, "cpu", "cpu") : 0;
 	if (tree == CGROUP_TREE_V2) {
 		setting = add(s, CGROUP_CPU, "cpu.weight", limits->cpu_shares == 0);
 		snprintf(setting->value, sizeof(setting->value), "%" PRId64,
 			 limits->cpu_shares ? 1 + (shares - 2) * 9999 / 262142 : 100);
-		setting = add(s, CGROUP_CPU, "cpu.max", quota == 0);
+		setting = add(s, CGROUP_CPU, "cpu.max", quota == 0 && limits->cpu_period_us == 0);
 		if (quota)
-			snprintf(setting->value, sizeof(setting->value), "%" PRId64 " %d", quota,
-				 CPU_PERIOD_US);
+			snprintf(setting->value, sizeof(setting->value), "%" PRId64 " %" PRId64,
+				 quota, period);
 		else
-			snprintf(setting->value, sizeof(setting->value), "max %d", CPU_PERIOD_US);
+			snprintf(setting->value, sizeof(setting->value), "max %" PRId64, period);
 		return 0;
 	}
 	add_number(s, CGROUP_CPU, "cpu.shares", shares, "1024");
 	s->list[s->count - 1].is_default = limits->cpu_shares == 0;
+	add_number(s, CGROUP_CPU, "cpu.cfs_period_us", period, "100000");
+	s->list[s->count - 1].is_default = limits->cpu_period_us == 0;
 	add_number(s, CGROUP_CPU, "cpu.cfs_quota_us", quota ? quota : -1, "-1");
 	return 0;
+}
+
+/* A list of processors or nodes; version 1 wants them all where version 2 wants none. */
+static int add_list(struct settings *s, int tree, const char *what, const char *file,
+		    const char *effective, const char *list, struct error *err)
+{
+	struct cgroup_setting *setting = add(s, CGROUP_CPUSET, file, !list || !*list);
+	int parent_fd = s->host->trees[tree].parent_fd;
+	char here[CPULIST_TEXT_MAX + 1];
+	struct cpulist wanted, all;
+
+	if (setting->is_default) {
+		setting->value[0] = '\0';
+		setting->is_inherited = tree != CGROUP_TREE_V2;
+		return 0;
+	}
+	cgroup_read_file(parent_fd, effective, here, sizeof(here));
+	if (cpulist_parse(list, &wanted) < 0)
+		return error_set(err, EINVAL, "'%s' is not a list of %s", list, what);
+	if (cpulist_parse(here, &all) == 0 && !cpulist_includes(&all, &wanted))
+		return error_set(err, EINVAL, "%s %s are not all there; this machine has %s", what,
+				 list, here);
+	snprintf(setting->value, sizeof(setting->value), "%s", list);
+	return 0;
+}
+
+static int make_cpuset(struct settings *s, struct error *err)
+{
+	const char *cpus = s->limits->cpuset_cpus, *mems = s->limits->cpuset_mems;
+	int tree = cgroup_host_find_tree(s->host, CGROUP_CPUSET), ret;
+	bool v2 = tree == CGROUP_TREE_V2;
+
+	if (tree < 0)
+		return (cpus && *cpus) || (mems && *mems) ? lacks(err, "the processors", "cpuset")
+							  : 0;
+	ret = add_list(s, tree, "processors", "cpuset.cpus",
+		       v2 ? "cpuset.cpus.effective" : "cpuset.effective_cpus", cpus, err);
+	if (ret == 0)
+		ret = add_list(s, tree, "memory nodes", "cpuset.mems",
+			       v2 ? "cpuset.mems.effective" : "cpuset.effective_mems", mems, err);
+	return ret;
 }
 
 int cgroup_settings_make(const struct cgroup_host *host, const struct cgroup_limits *limits,
@@ -141,6 +192,8 @@ int cgroup_settings_make(const struct cgroup_host *host, const struct cgroup_lim
 
 	if (result == 0)
 		result = make_cpu(&s, err);
+	if (result == 0)
+		result = make_cpuset(&s, err);
 	if (result < 0)
 		return result;
 	if (cgroup_host_find_tree(host, CGROUP_PIDS) >= 0)
@@ -163,10 +216,28 @@ static int refuse_used(const struct cgroup_setting *setting, struct error *err)
 			 setting->value);
 }
 
+static void read_of_parent(int group_fd, const char *file, char *ret_text, size_t size)
+{
+	auto_fd int fd = openat(group_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	cgroup_read_file(fd, file, ret_text, size);
+}
+
 int cgroup_setting_write(int group_fd, const struct cgroup_setting *setting, struct error *err)
 {
 	auto_fd int fd = openat(group_fd, setting->file, O_WRONLY | O_CLOEXEC);
-	int ret = fd < 0 ? -errno : path_write_all(fd, setting->value, strlen(setting->value));
+	char parents[CPULIST_TEXT_MAX + 1];
+	const char *text = setting->value;
+	int ret;
+
+	if (setting->is_inherited) {
+		read_of_parent(group_fd, setting->file, parents, sizeof(parents));
+		text = parents;
+	}
+	/* An empty list is a line too: no bytes are no write. */
+	if (*text == '\0')
+		text = "\n";
+	ret = fd < 0 ? -errno : path_write_all(fd, text, strlen(text));
 
 	if (ret == -ENOENT && setting->is_default)
 		return 0;

@@ -11,6 +11,7 @@
 #define RUNTIME_CONFIG_H
 
 #include "base/json.h"
+#include "runtime/cgroup.h"
 #include "runtime/launch.h"
 
 /* Apply a patch (RFC 7396) to what was asked for and validate the whole.
@@ -49,11 +50,13 @@ struct config {
 	const char **dns;            /* heap array */
 	int stop_signal;             /* SIGTERM by default */
 	int64_t stop_timeout_s;      /* 10 by default */
-	/* in struct cgroup_limits' terms */
-	int64_t memory, memory_swap, cpu_shares, nano_cpus, pids_limit;
+	struct cgroup_limits limits; /* of which strings are borrowed too */
+	int oom_score_adj;
+	int64_t shm_size; /* bytes of /dev/shm; 0: 64 MiB */
 	bool privileged, readonly_rootfs, auto_remove, init, no_new_privs, seccomp_unconfined;
 	bool userns;                      /* ids of its own */
 	const char **cap_add, **cap_drop; /* heap arrays */
+	const char **group_add;           /* heap array */
 	const char *network_mode;         /* "" : default */
 	struct launch_rlimit *ulimits;
 	size_t ulimit_count;

@@ -202,15 +202,11 @@ static int check_userns(const json_t *host, struct error *err)
 	return 0;
 }
 
-/* What no key alone shows. */
-static int check_together(const json_t *config, struct error *err)
+static int check_memory(const json_t *config, const json_t *host, struct error *err)
 {
-	const json_t *host = json_object_get(config, HOST_CONFIG);
-	const json_t *policy = json_get_object(host, "RestartPolicy");
-	const char *policy_name = json_get_str(policy, "Name", "");
 	int64_t memory = json_get_int(config, "Memory", 0);
 	int64_t swap = json_get_int(config, "MemorySwap", 0);
-	int ret;
+	int64_t reservation = json_get_int(host, "MemoryReservation", 0);
 
 	if (swap > 0 && memory == 0)
 		return error_set(err, EINVAL, "MemorySwap needs Memory to be set too");
@@ -218,6 +214,38 @@ static int check_together(const json_t *config, struct error *err)
 		return error_set(err, EINVAL,
 				 "MemorySwap (memory and swap) %lld is less than Memory %lld",
 				 (long long)swap, (long long)memory);
+	if (memory > 0 && reservation > memory)
+		return error_set(err, EINVAL, "MemoryReservation %lld is more than Memory %lld",
+				 (long long)reservation, (long long)memory);
+	return 0;
+}
+
+/* Both ways to say how much of the processors: as Docker, one of them. */
+static int check_cpu(const json_t *host, struct error *err)
+{
+	static const char *const names[] = { "CpuPeriod", "CpuQuota" };
+
+	for (size_t i = 0; i < 2 && json_get_int(host, "NanoCpus", 0) > 0; i++)
+		if (json_get_int(host, names[i], 0) != 0)
+			return error_set(err, EINVAL,
+					 "NanoCpus and %s cannot both be set; one is said in "
+					 "terms of the other",
+					 names[i]);
+	return 0;
+}
+
+/* What no key alone shows. */
+static int check_together(const json_t *config, struct error *err)
+{
+	const json_t *host = json_object_get(config, HOST_CONFIG);
+	const json_t *policy = json_get_object(host, "RestartPolicy");
+	const char *policy_name = json_get_str(policy, "Name", "");
+	int ret = check_memory(config, host, err);
+
+	if (ret == 0)
+		ret = check_cpu(host, err);
+	if (ret < 0)
+		return ret;
 	if (json_get_bool(host, "AutoRemove", false) && *policy_name &&
 	    strcmp(policy_name, "no") != 0)
 		return error_set(err, EINVAL,

@@ -95,6 +95,23 @@ static uint16_t get_side(const json_t *host, size_t index)
 	return (uint16_t)json_integer_value(json_array_get(size, index));
 }
 
+static void decode_limits(const json_t *top, const json_t *host, struct cgroup_limits *limits)
+{
+	*limits = (struct cgroup_limits){
+		.memory = json_get_int(top, "Memory", 0),
+		.memory_swap = json_get_int(top, "MemorySwap", 0),
+		.memory_reservation = json_get_int(host, "MemoryReservation", 0),
+		.cpu_shares = json_get_int(top, "CpuShares", 0),
+		.nano_cpus = json_get_int(host, "NanoCpus", 0),
+		.cpu_period_us = json_get_int(host, "CpuPeriod", 0),
+		.cpu_quota_us = json_get_int(host, "CpuQuota", 0),
+		.cpuset_cpus = json_get_str(host, "CpusetCpus", ""),
+		.cpuset_mems = json_get_str(host, "CpusetMems", ""),
+		.pids = json_get_int(host, "PidsLimit", 0),
+		.all_devices = json_get_bool(host, "Privileged", false),
+	};
+}
+
 static void decode_scalars(const json_t *top, const json_t *host, struct config *config)
 {
 	config->hostname = json_get_str(top, "Hostname", "");
@@ -109,11 +126,8 @@ static void decode_scalars(const json_t *top, const json_t *host, struct config 
 	config->stdin_once = json_get_bool(top, "StdinOnce", false);
 	config->network_disabled = json_get_bool(top, "NetworkDisabled", false);
 	config->stop_timeout_s = json_get_int(top, "StopTimeout", STOP_TIMEOUT_S);
-	config->memory = json_get_int(top, "Memory", 0);
-	config->memory_swap = json_get_int(top, "MemorySwap", 0);
-	config->cpu_shares = json_get_int(top, "CpuShares", 0);
-	config->nano_cpus = json_get_int(host, "NanoCpus", 0);
-	config->pids_limit = json_get_int(host, "PidsLimit", 0);
+	config->oom_score_adj = (int)json_get_int(host, "OomScoreAdj", 0);
+	config->shm_size = json_get_int(host, "ShmSize", 0);
 	config->privileged = json_get_bool(host, "Privileged", false);
 	config->readonly_rootfs = json_get_bool(host, "ReadonlyRootfs", false);
 	config->auto_remove = json_get_bool(host, "AutoRemove", false);
@@ -130,7 +144,9 @@ static int decode_lists(const json_t *top, const json_t *host, struct config *co
 	config->dns = join_lists(json_object_get(top, "Dns"), NULL);
 	config->cap_add = join_lists(json_object_get(host, "CapAdd"), NULL);
 	config->cap_drop = join_lists(json_object_get(host, "CapDrop"), NULL);
-	if (!config->argv || !config->env || !config->dns || !config->cap_add || !config->cap_drop)
+	config->group_add = join_lists(json_object_get(host, "GroupAdd"), NULL);
+	if (!config->argv || !config->env || !config->dns || !config->cap_add ||
+	    !config->cap_drop || !config->group_add)
 		return no_memory(err);
 	config_decode_log(json_object_get(host, "LogConfig"), &config->log_max_size,
 			  &config->log_max_file);
@@ -145,6 +161,7 @@ int config_decode(const json_t *effective, bool for_start, struct config *ret, s
 	int r;
 
 	decode_scalars(effective, host, &config);
+	decode_limits(effective, host, &config.limits);
 	decode_security(json_object_get(host, "SecurityOpt"), &config);
 	if (*signal_name && signal_parse(signal_name, &config.stop_signal, err) < 0)
 		return error_wrap(err, -EINVAL, "StopSignal");
@@ -165,6 +182,7 @@ void config_deinit(struct config *config)
 	free(config->dns);
 	free(config->cap_add);
 	free(config->cap_drop);
+	free(config->group_add);
 	free(config->ulimits);
 	*config = (struct config){ .stop_signal = 0 };
 }

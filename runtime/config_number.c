@@ -11,6 +11,8 @@
 #define SHARES_MIN 2           /* of cpu.shares, kernel/sched/sched.h MIN_SHARES */
 #define SHARES_MAX 262144      /* MAX_SHARES */
 #define NANO_CPUS_MIN 10000000 /* cpu.cfs_quota_us of 1 ms in a period of 100 ms */
+#define PERIOD_MIN 1000        /* microseconds; kernel/sched/core.c min_cfs_quota_period */
+#define PERIOD_MAX 1000000     /* max_cfs_quota_period */
 #define PIDS_MAX 4194304       /* PID_MAX_LIMIT of a 64-bit kernel */
 
 static int check_range(const json_t *value, int64_t min, int64_t max, const char *what,
@@ -37,6 +39,13 @@ int config_check_memory(const json_t *value, struct error *err)
 	return 0;
 }
 
+int config_check_memory_reservation(const json_t *value, struct error *err)
+{
+	if (json_integer_value(value) == 0)
+		return 0;
+	return check_range(value, MEMORY_MIN, INT64_MAX, "0 or at least 512k (524288 bytes)", err);
+}
+
 int config_check_memory_swap(const json_t *value, struct error *err)
 {
 	return check_range(value, -1, INT64_MAX, "-1 (no limit), 0 or a number of bytes", err);
@@ -55,6 +64,34 @@ int config_check_nano_cpus(const json_t *value, struct error *err)
 		return 0;
 	return check_range(value, NANO_CPUS_MIN, INT64_MAX, "0 or at least 10000000 (0.01 CPUs)",
 			   err);
+}
+
+int config_check_cpu_period(const json_t *value, struct error *err)
+{
+	if (json_integer_value(value) == 0)
+		return 0;
+	return check_range(value, PERIOD_MIN, PERIOD_MAX, "0 or from 1000 to 1000000 (1 ms to 1 s)",
+			   err);
+}
+
+int config_check_cpu_quota(const json_t *value, struct error *err)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (number == 0 || number == -1)
+		return 0;
+	return check_range(value, PERIOD_MIN, INT64_MAX / 1000,
+			   "-1 or 0 (no limit) or at least 1000 (1 ms)", err);
+}
+
+int config_check_oom_score_adj(const json_t *value, struct error *err)
+{
+	return check_range(value, -1000, 1000, "from -1000 to 1000", err);
+}
+
+int config_check_shm_size(const json_t *value, struct error *err)
+{
+	return check_range(value, 0, INT64_MAX, "0 (64 MiB) or a number of bytes", err);
 }
 
 int config_check_pids_limit(const json_t *value, struct error *err)

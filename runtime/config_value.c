@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "graph/graph.h"
 #include "runtime/config.h"
+#include "runtime/cpulist.h"
 #include "runtime/mountspec.h"
 #include "runtime/portspec.h"
 
@@ -128,6 +129,22 @@ int config_check_user(const char *text, struct error *err)
 	if (colon && strchr(colon + 1, ':'))
 		return error_set(err, EINVAL, "'%s' is not USER or USER:GROUP", text);
 	return config_check_one_line(text, err);
+}
+
+int config_check_group(const char *text, struct error *err)
+{
+	if (*text == '\0' || strpbrk(text, ":,"))
+		return error_set(err, EINVAL, "'%s' is not a group's name or number", text);
+	return config_check_one_line(text, err);
+}
+
+int config_check_cpuset(const char *text, struct error *err)
+{
+	struct cpulist list;
+
+	if (cpulist_parse(text, &list) < 0)
+		return error_set(err, EINVAL, "'%s' is not a list like 0-2,5", text);
+	return 0;
 }
 
 int config_check_env(const char *text, struct error *err)

@@ -37,12 +37,19 @@ int config_check_security_opt(const char *text, struct error *err);
 int config_check_sysctl(const char *text, struct error *err);
 int config_check_network(const char *text, struct error *err);
 int config_check_userns(const char *text, struct error *err);
+int config_check_group(const char *text, struct error *err);
+int config_check_cpuset(const char *text, struct error *err);
 
 /* For struct config_key's check_json, whose types were checked already. */
 int config_check_memory(const json_t *value, struct error *err);
 int config_check_memory_swap(const json_t *value, struct error *err);
 int config_check_cpu_shares(const json_t *value, struct error *err);
 int config_check_nano_cpus(const json_t *value, struct error *err);
+int config_check_memory_reservation(const json_t *value, struct error *err);
+int config_check_cpu_period(const json_t *value, struct error *err);
+int config_check_cpu_quota(const json_t *value, struct error *err);
+int config_check_oom_score_adj(const json_t *value, struct error *err);
+int config_check_shm_size(const json_t *value, struct error *err);
 int config_check_pids_limit(const json_t *value, struct error *err);
 int config_check_console_size(const json_t *value, struct error *err);
 int config_check_stop_timeout(const json_t *value, struct error *err);

@@ -63,41 +63,29 @@ int container_rename(struct container *c, struct ticket *ticket, const char *nam
 
 /* --- update ----------------------------------------------------------------- */
 
-static int decode_limits(const json_t *effective, struct cgroup_limits *ret, struct error *err)
-{
-	AUTO(config_deinit) struct config config = { .argv = NULL };
-	int failure = config_decode(effective, false, &config, err);
-
-	if (failure < 0)
-		return failure;
-	*ret = (struct cgroup_limits){ .memory = config.memory,
-				       .memory_swap = config.memory_swap,
-				       .cpu_shares = config.cpu_shares,
-				       .nano_cpus = config.nano_cpus,
-				       .pids = config.pids_limit,
-				       .all_devices = config.privileged };
-	return 0;
-}
-
 /* Of those that can change live. */
 static bool limits_are_equal(const struct cgroup_limits *a, const struct cgroup_limits *b)
 {
 	return a->memory == b->memory && a->memory_swap == b->memory_swap &&
-	       a->cpu_shares == b->cpu_shares && a->nano_cpus == b->nano_cpus && a->pids == b->pids;
+	       a->memory_reservation == b->memory_reservation && a->cpu_shares == b->cpu_shares &&
+	       a->nano_cpus == b->nano_cpus && a->cpu_period_us == b->cpu_period_us &&
+	       a->cpu_quota_us == b->cpu_quota_us && !strcmp(a->cpuset_cpus, b->cpuset_cpus) &&
+	       !strcmp(a->cpuset_mems, b->cpuset_mems) && a->pids == b->pids;
 }
 
 /* Put the limits of `to` in force where they differ from those of `from`. */
 static int apply_limits(struct container *c, const json_t *from, const json_t *to,
 			struct error *err)
 {
-	struct cgroup_limits before, after;
-	int ret = decode_limits(from, &before, err);
+	AUTO(config_deinit) struct config before = { .argv = NULL };
+	AUTO(config_deinit) struct config after = { .argv = NULL };
+	int ret = config_decode(from, false, &before, err);
 
 	if (ret == 0)
-		ret = decode_limits(to, &after, err);
-	if (ret < 0 || limits_are_equal(&before, &after))
+		ret = config_decode(to, false, &after, err);
+	if (ret < 0 || limits_are_equal(&before.limits, &after.limits))
 		return ret;
-	return cgroup_update(c->engine->cgroups, c->id, &after, err);
+	return cgroup_update(c->engine->cgroups, c->id, &after.limits, err);
 }
 
 static struct image *find_image_quietly(struct container *c, const struct container_view *view,

@@ -196,7 +196,8 @@ static int make(struct exec_plan *plan, struct container *c, const json_t *wante
 		ret = open_container(plan, parent, err);
 	if (ret == 0)
 		ret = error_wrap(err,
-				 user_resolve(plan->root_fd, plan->config.user, &plan->user, err),
+				 user_resolve(plan->root_fd, plan->config.user,
+					      plan->config.group_add, &plan->user, err),
 				 "%s", view->name);
 	if (ret == 0 && plan->config.userns) {
 		if (!userns_table_find(c->engine->userns, parent->id, &plan->ids))

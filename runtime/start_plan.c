@@ -20,6 +20,7 @@
 #include "runtime/user.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
@@ -52,6 +53,7 @@ struct start_plan {
 	const char **sysctls; /* names and values in turn */
 	struct launch_mount *mounts;
 	size_t mount_count;
+	char shm_options[48];
 	struct devices devices; /* of a privileged one */
 	struct launch_spec spec;
 };
@@ -166,16 +168,9 @@ static int make_files(struct start_plan *plan, struct error *err)
 
 static int make_cgroup(struct start_plan *plan, struct error *err)
 {
-	const struct config *config = &plan->config;
-	const struct cgroup_limits limits = { .memory = config->memory,
-					      .memory_swap = config->memory_swap,
-					      .cpu_shares = config->cpu_shares,
-					      .nano_cpus = config->nano_cpus,
-					      .pids = config->pids_limit,
-					      .all_devices = config->privileged };
 	struct container *c = plan->container;
 
-	return cgroup_create(c->engine->cgroups, c->id, &limits, &plan->cgroup, err);
+	return cgroup_create(c->engine->cgroups, c->id, &plan->config.limits, &plan->cgroup, err);
 }
 
 static int make_rootfs(struct start_plan *plan, struct error *err)
@@ -193,7 +188,7 @@ static int make_rootfs(struct start_plan *plan, struct error *err)
 	if (fd < 0)
 		return fd;
 	plan->rootfs_fd = fd;
-	fd = user_resolve(fd, plan->config.user, &plan->user, err);
+	fd = user_resolve(fd, plan->config.user, plan->config.group_add, &plan->user, err);
 	return fd < 0 ? fd : userns_check_user(&plan->ids, &plan->user, err);
 }
 
@@ -272,6 +267,8 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 	plan->mounts = calloc(security_mount_count + own->count + START_FILE_COUNT,
 			      sizeof(struct launch_mount));
 	plan->env = build_env(plan);
+	snprintf(plan->shm_options, sizeof(plan->shm_options), "mode=1777,size=%" PRId64,
+		 plan->config.shm_size);
 	if (!plan->mounts || !plan->env)
 		return error_set(err, ENOMEM, "no memory for a launch plan");
 	for (size_t i = 0; i < security_mount_count; i++) {
@@ -280,6 +277,8 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 		/* /sys and its own control group are a privileged one's to write. */
 		if (plan->config.privileged)
 			mount.flags &= ~(unsigned long)MS_RDONLY;
+		if (plan->config.shm_size > 0 && strcmp(mount.target, "/dev/shm") == 0)
+			mount.data = plan->shm_options;
 		add_mount(plan, &mount);
 	}
 	for (size_t i = 0; i < own->count; i++)
@@ -341,6 +340,7 @@ void start_fill_rights(struct launch_spec *spec, const struct config *config,
 	spec->seccomp_count = seccomp_count;
 	spec->rlimits = config->ulimits;
 	spec->rlimit_count = config->ulimit_count;
+	spec->oom_score_adj = config->oom_score_adj;
 }
 
 /* A /dev that is a directory of the host's, or a volume, has its nodes. */

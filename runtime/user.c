@@ -143,6 +143,27 @@ static bool has_group(const struct user *user, gid_t gid)
 	return false;
 }
 
+/* One more, unless it is there; -E2BIG: no room. */
+static int add_group(struct user *user, gid_t gid)
+{
+	if (has_group(user, gid))
+		return 0;
+	if (user->group_count == USER_GROUPS_MAX)
+		return -E2BIG;
+	user->groups[user->group_count++] = gid;
+	return 0;
+}
+
+static int refuse_groups(const char *spec, struct error *err)
+{
+	return error_set(err, E2BIG, "user '%s' is in more than %d groups", spec, USER_GROUPS_MAX);
+}
+
+static int refuse_group(const char *name, struct error *err)
+{
+	return error_set(err, EINVAL, "no group '%s' in the container's /etc/group", name);
+}
+
 static int add_groups(struct span group, struct span name, struct user *user, const char *spec,
 		      struct error *err)
 {
@@ -152,18 +173,32 @@ static int add_groups(struct span group, struct span name, struct user *user, co
 	while (span_next(&group, '\n', &line)) {
 		if (!split_line(line, f, 4) || f[0].len == 0 || !span_to_id(f[2], &gid))
 			continue;
-		if (!lists_member(f[3], name) || has_group(user, gid))
+		if (!lists_member(f[3], name))
 			continue;
-		if (user->group_count == USER_GROUPS_MAX)
-			return error_set(err, E2BIG, "user '%s' is in more than %d groups", spec,
-					 USER_GROUPS_MAX);
-		user->groups[user->group_count++] = gid;
+		if (add_group(user, gid) < 0)
+			return refuse_groups(spec, err);
+	}
+	return 0;
+}
+
+/* Those that were asked for besides. */
+static int add_more(struct span group, const char *const *more, struct user *user, const char *spec,
+		    struct error *err)
+{
+	gid_t gid;
+
+	for (; more && *more; more++) {
+		if (!find_group(group, *more, &gid))
+			return refuse_group(*more, err);
+		if (add_group(user, gid) < 0)
+			return refuse_groups(spec, err);
 	}
 	return 0;
 }
 
 int user_resolve_text(const char *passwd, size_t passwd_len, const char *group, size_t group_len,
-		      const char *spec, struct user *ret, struct error *err)
+		      const char *spec, const char *const *more, struct user *ret,
+		      struct error *err)
 {
 	struct user user = { .home = "/" };
 	const char *colon = strchr(spec, ':');
@@ -180,11 +215,12 @@ int user_resolve_text(const char *passwd, size_t passwd_len, const char *group, 
 		return error_set(err, EINVAL, "no user '%s' in the container's /etc/passwd", word);
 	if (colon) {
 		if (!find_group((struct span){ group, group_len }, colon + 1, &user.gid))
-			return error_set(err, EINVAL, "no group '%s' in the container's /etc/group",
-					 colon + 1);
+			return refuse_group(colon + 1, err);
 	} else if (name.len > 0) {
 		result = add_groups((struct span){ group, group_len }, name, &user, spec, err);
 	}
+	if (result == 0)
+		result = add_more((struct span){ group, group_len }, more, &user, spec, err);
 	if (result == 0)
 		*ret = user;
 	return result;
@@ -224,7 +260,8 @@ static int read_file(int root_fd, const char *path, struct strbuf *text, struct 
 	return 0;
 }
 
-int user_resolve(int root_fd, const char *spec, struct user *ret, struct error *err)
+int user_resolve(int root_fd, const char *spec, const char *const *more, struct user *ret,
+		 struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf passwd = STRBUF_INIT;
 	AUTO(strbuf_deinit) struct strbuf group = STRBUF_INIT;
@@ -234,5 +271,6 @@ int user_resolve(int root_fd, const char *spec, struct user *ret, struct error *
 		result = read_file(root_fd, "etc/group", &group, err);
 	if (result < 0)
 		return result;
-	return user_resolve_text(passwd.data, passwd.len, group.data, group.len, spec, ret, err);
+	return user_resolve_text(passwd.data, passwd.len, group.data, group.len, spec, more, ret,
+				 err);
 }

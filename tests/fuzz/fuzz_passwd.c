@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void check_user(const char *spec, const uint8_t *passwd, size_t passwd_len,
-		       const uint8_t *group, size_t group_len)
+static void check_user(const char *spec, const char *const *more, const uint8_t *passwd,
+		       size_t passwd_len, const uint8_t *group, size_t group_len)
 {
 	struct error err = ERROR_INIT;
 	struct user user;
 	int ret = user_resolve_text((const char *)passwd, passwd_len, (const char *)group,
-				    group_len, spec, &user, &err);
+				    group_len, spec, more, &user, &err);
 
 	must(ret == -err.code);
 	if (ret < 0) {
@@ -58,11 +58,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		left--;
 		group = memchr(passwd, 0xff, left);
 	}
-	if (group)
-		check_user(spec, passwd, (size_t)(group - passwd), group + 1,
-			   left - (size_t)(group - passwd) - 1);
-	else
-		check_user(spec, passwd, passwd ? left : 0, NULL, 0);
+	if (group) {
+		size_t passwd_len = (size_t)(group - passwd), group_len = left - passwd_len - 1;
+
+		check_user(spec, NULL, passwd, passwd_len, group + 1, group_len);
+		check_user("", (const char *[]){ spec, "5", NULL }, passwd, passwd_len, group + 1,
+			   group_len);
+	} else {
+		check_user(spec, NULL, passwd, passwd ? left : 0, NULL, 0);
+	}
 	free(spec);
 	check_resolv(data, size);
 	return 0;

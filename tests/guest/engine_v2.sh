@@ -126,6 +126,15 @@ test_limits() {
 	expect "$(cat "$group/memory.max")" 134217728 config
 	expect "$(cat "$group/memory.swap.max")" max config
 	ctl 'rm -f limits'
+	options='--cpu-period 50000 --cpu-quota 20000 --memory-reservation 8m --cpuset-cpus 0'
+	ctl "run --name limits $options demo:1 sleep 1000" >/dev/null
+	expect "$(cat "$group/cpu.max")" "20000 50000"
+	expect "$(cat "$group/memory.low")" 8388608
+	expect "$(cat "$group/cpuset.cpus")" 0
+	echo '{"HostConfig": {"CpusetCpus": null, "CpusetMems": "0"}}' >"$(c limits config)"
+	expect "$(cat "$group/cpuset.cpus")" ''
+	expect "$(cat "$group/cpuset.mems")" 0
+	ctl 'rm -f limits'
 	[ ! -e "$group" ] || fail "the group is left"
 	# The limit of processes holds.
 	shell 'run --name many --pids-limit 5' 'for i in 1 2 3 4 5 6 7 8; do sleep 100 & done'

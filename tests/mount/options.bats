@@ -101,7 +101,12 @@ for line in sys.argv[2].strip().splitlines():
 --memory-swap 1g|MemorySwap needs Memory to be set too
 -e NAME|-e: 'NAME' has no value, and there is no environment to take it from; write NAME=VALUE
 --init=maybe|option '--init=maybe' is true or false
---shm-size 1m|unknown option '--shm-size'
+--shm-size 1x|--shm-size: '1x' is not a size like 512m
+--cpus 1 --cpu-quota 5000|NanoCpus and CpuQuota cannot both be set; one is said in terms of the other
+--cpuset-cpus 0-|CpusetCpus: '0-' is not a list like 0-2,5
+--oom-score-adj 1001|OomScoreAdj: 1001 is not from -1000 to 1000
+--memory-reservation 1k|MemoryReservation: 1024 is not 0 or at least 512k (524288 bytes)
+--group-add a:b|GroupAdd: 'a:b' is not a group's name or number
 --nam web|unknown option '--nam'
 --sysctl x|--sysctl: 'x' is not NAME=VALUE
 --log-opt colour=red|--log-opt: unknown option 'colour'; max-size or max-file
@@ -178,4 +183,75 @@ END
 	for i in 1 2 3; do
 		expect_equal "$(cat "$OUT/read$i")" hello
 	done
+}
+
+# group_file NAME CONTROLLER FILE [FILE2]: of the container's group in version 1, or FILE2 in version 2.
+group_file() {
+	local group
+	group=$(awk -F: -v name="$2" '$2 == name || $2 ~ "(^|,)" name "(,|$)" { print $3 }' \
+		"/proc/$(field "$MNT/containers/$1/status" Pid)/cgroup")
+	if [ -n "$group" ]; then
+		cat "$(awk -v name="$2" '$(NF - 2) == "cgroup" && $NF ~ "(^|,)" name "(,|$)" { print $5; exit }' \
+			/proc/self/mountinfo)$group/$3"
+	else
+		cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(field "$MNT/containers/$1/status" Pid)/cgroup")/$4"
+	fi
+}
+
+@test "--shm-size: /dev/shm is as large, 64 MiB without" {
+	expect_equal "$(cfs run --rm --shm-size 3m "$IMAGE" stat -f -c '%b %S' /dev/shm)" "768 4096"
+	expect_equal "$(cfs run --rm "$IMAGE" stat -f -c '%b %S' /dev/shm)" "16384 4096"
+	expect_equal "$(cfs run --rm --shm-size 1m --read-only "$IMAGE" \
+		sh -c 'head -c 2m /dev/zero >/dev/shm/x 2>/dev/null; stat -c %s /dev/shm/x')" 1048576
+	run_container web sleep 1000
+	expect_errno EBUSY write "$MNT/containers/web/config" '{"HostConfig": {"ShmSize": 1048576}}'
+	expect_match "$(cat "$MNT/error")" 'ShmSize cannot change while the container runs'
+}
+
+@test "--group-add: names of the container's /etc/group and numbers, for exec too" {
+	expect_equal "$(cfs run --rm --group-add wheel --group-add 77 "$IMAGE" id -G)" "0 10 77"
+	expect_equal "$(cfs run --rm -u demo:www-data --group-add tty "$IMAGE" id -G)" "33 5"
+	expect_equal "$(cfs run --rm -u demo --group-add wheel "$IMAGE" id -G)" "1000 10"
+	OPTIONS='--group-add wheel' run_container web sleep 1000
+	expect_equal "$(cfs exec -u 5:6 web id -G)" "6 10"
+	expect_refusal EINVAL "run: no group 'nosuch' in the container's /etc/group" \
+		"run --rm --group-add nosuch $IMAGE true"
+}
+
+@test "--oom-score-adj: of process 1 and of exec" {
+	OPTIONS='--oom-score-adj 321' run_container web sleep 1000
+	expect_equal "$(cat "/proc/$(field "$MNT/containers/web/status" Pid)/oom_score_adj")" 321
+	expect_equal "$(cfs exec web cat /proc/self/oom_score_adj)" 321
+}
+
+@test "--cpuset-cpus, --cpuset-mems: from the start and live" {
+	local all
+	all=$(sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status)
+	expect_equal "$(cfs run --rm --cpuset-cpus 0 --cpuset-mems 0 "$IMAGE" \
+		grep _allowed_list /proc/self/status)" $'Cpus_allowed_list:\t0\nMems_allowed_list:\t0'
+	run_container web sleep 1000
+	ctl 'update --cpuset-cpus 0 web' >/dev/null
+	expect_equal "$(cfs exec web sed -n 's/^Cpus_allowed_list:\t//p' /proc/1/status)" 0
+	echo '{"HostConfig": {"CpusetCpus": null}}' >"$MNT/containers/web/config"
+	expect_equal "$(cfs exec web sed -n 's/^Cpus_allowed_list:\t//p' /proc/1/status)" "$all"
+	expect_refusal EINVAL "update: processors 0,999 are not all there; this machine has $all" \
+		'update --cpuset-cpus 0,999 web'
+	expect_refusal EINVAL "run: processors 999 are not all there; this machine has $all" \
+		"run --rm --cpuset-cpus 999 $IMAGE true"
+}
+
+@test "--cpu-period, --cpu-quota, --memory-reservation: in force and live" {
+	OPTIONS='--cpu-period 50000 --cpu-quota 20000 --memory-reservation 8m' run_container web sleep 1000
+	expect_match "$(group_file web cpu cpu.cfs_period_us cpu.max)" '50000$'
+	expect_match "$(group_file web cpu cpu.cfs_quota_us cpu.max)" '^20000'
+	expect_equal "$(group_file web memory memory.soft_limit_in_bytes memory.low)" 8388608
+	ctl 'update --cpu-quota 30000 --memory-reservation 16m web' >/dev/null
+	expect_match "$(group_file web cpu cpu.cfs_quota_us cpu.max)" '^30000'
+	expect_equal "$(group_file web memory memory.soft_limit_in_bytes memory.low)" 16777216
+	expect_refusal EINVAL \
+		"update: NanoCpus and CpuPeriod cannot both be set; one is said in terms of the other" \
+		'update --cpus 1 web'
+	echo '{"HostConfig": {"CpuPeriod": 0, "CpuQuota": 0, "NanoCpus": 500000000}}' >"$MNT/containers/web/config"
+	expect_match "$(group_file web cpu cpu.cfs_period_us cpu.max)" '100000$'
+	expect_match "$(group_file web cpu cpu.cfs_quota_us cpu.max)" '^50000'
 }

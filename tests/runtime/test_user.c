@@ -34,8 +34,8 @@ static const char group[] = "root:x:0:root\n"
 static int resolve(const char *spec, struct user *user, struct error *err)
 {
 	error_clear(err);
-	return user_resolve_text(passwd, sizeof(passwd) - 1, group, sizeof(group) - 1, spec, user,
-				 err);
+	return user_resolve_text(passwd, sizeof(passwd) - 1, group, sizeof(group) - 1, spec, NULL,
+				 user, err);
 }
 
 static void check(const char *spec, uid_t uid, gid_t gid, const char *home, size_t group_count)
@@ -107,13 +107,14 @@ static void test_nuls(void **state)
 	struct user user;
 
 	(void)state;
-	assert_error(user_resolve_text(text, sizeof(text) - 1, NULL, 0, "a", &user, &err), &err,
-		     EINVAL, "no user 'a' in the container's /etc/passwd");
+	assert_error(user_resolve_text(text, sizeof(text) - 1, NULL, 0, "a", NULL, &user, &err),
+		     &err, EINVAL, "no user 'a' in the container's /etc/passwd");
 	error_clear(&err);
-	assert_error(user_resolve_text(text, sizeof(text) - 1, NULL, 0, "root", &user, &err), &err,
-		     EINVAL, "no user 'root' in the container's /etc/passwd");
+	assert_error(user_resolve_text(text, sizeof(text) - 1, NULL, 0, "root", NULL, &user, &err),
+		     &err, EINVAL, "no user 'root' in the container's /etc/passwd");
 	error_clear(&err);
-	assert_ok(user_resolve_text(text, sizeof(text) - 1, NULL, 0, "ok", &user, &err), &err);
+	assert_ok(user_resolve_text(text, sizeof(text) - 1, NULL, 0, "ok", NULL, &user, &err),
+		  &err);
 	assert_int_equal(user.uid, 7);
 	assert_string_equal(user.home, "/");
 }
@@ -127,14 +128,35 @@ static void test_many_groups(void **state)
 	(void)state;
 	for (int i = 0; i < USER_GROUPS_MAX; i++)
 		strbuf_appendf(&text, "g%d:x:%d:u,app\n", i, 500 + i);
-	assert_ok(user_resolve_text(passwd, sizeof(passwd) - 1, text.data, text.len, "app", &user,
-				    &err),
+	assert_ok(user_resolve_text(passwd, sizeof(passwd) - 1, text.data, text.len, "app", NULL,
+				    &user, &err),
 		  &err);
 	assert_int_equal(user.group_count, USER_GROUPS_MAX);
 	strbuf_append_str(&text, "one:x:900:app\n");
-	assert_error(user_resolve_text(passwd, sizeof(passwd) - 1, text.data, text.len, "app",
+	assert_error(user_resolve_text(passwd, sizeof(passwd) - 1, text.data, text.len, "app", NULL,
 				       &user, &err),
 		     &err, E2BIG, "user 'app' is in more than 64 groups");
+}
+
+static void test_more_groups(void **state)
+{
+	static const char *const more[] = { "wheel", "4000", "wheel", NULL };
+	static const char *const missing[] = { "wheel", "no\nsuch", NULL };
+	struct error err = ERROR_INIT;
+	struct user user;
+
+	(void)state;
+	/* Also with an explicit group, and none twice. */
+	assert_ok(user_resolve_text(passwd, sizeof(passwd) - 1, group, sizeof(group) - 1, "5:7",
+				    more, &user, &err),
+		  &err);
+	assert_int_equal(user.gid, 7);
+	assert_int_equal(user.group_count, 2);
+	assert_int_equal(user.groups[0], 10);
+	assert_int_equal(user.groups[1], 4000);
+	assert_error(user_resolve_text(passwd, sizeof(passwd) - 1, group, sizeof(group) - 1, "",
+				       missing, &user, &err),
+		     &err, EINVAL, "no group 'no\\x0asuch' in the container's /etc/group");
 }
 
 /* A root with an etc of its own. */
@@ -164,20 +186,20 @@ static void test_files(void **state)
 
 	(void)state;
 	/* No files at all. */
-	assert_ok(user_resolve(fd, "", &user, &err), &err);
+	assert_ok(user_resolve(fd, "", NULL, &user, &err), &err);
 	assert_int_equal(user.uid, 0);
 	assert_string_equal(user.home, "/");
-	assert_ok(user_resolve(fd, "5:6", &user, &err), &err);
-	assert_error(user_resolve(fd, "app", &user, &err), &err, EINVAL,
+	assert_ok(user_resolve(fd, "5:6", NULL, &user, &err), &err);
+	assert_error(user_resolve(fd, "app", NULL, &user, &err), &err, EINVAL,
 		     "no user 'app' in the container's /etc/passwd");
 	error_clear(&err);
 	put(fd, "passwd", passwd, sizeof(passwd) - 1);
 	put(fd, "group", group, sizeof(group) - 1);
-	assert_ok(user_resolve(fd, "app", &user, &err), &err);
+	assert_ok(user_resolve(fd, "app", NULL, &user, &err), &err);
 	assert_int_equal(user.uid, 1000);
 	assert_int_equal(user.group_count, 2);
 	put(fd, "passwd", "", 0);
-	assert_ok(user_resolve(fd, "", &user, &err), &err);
+	assert_ok(user_resolve(fd, "", NULL, &user, &err), &err);
 	test_remove_dir(fd, path);
 }
 
@@ -186,7 +208,7 @@ static void expect_bad(int fd, const char *want)
 	struct error err = ERROR_INIT;
 	struct user user;
 
-	assert_error(user_resolve(fd, "root", &user, &err), &err, EINVAL, want);
+	assert_error(user_resolve(fd, "root", NULL, &user, &err), &err, EINVAL, want);
 }
 
 static void test_hostile_files(void **state)
@@ -201,11 +223,11 @@ static void test_hostile_files(void **state)
 	/* Links lead to the container's own files, never to ours. */
 	assert_int_equal(symlinkat("/../../../../../../etc/shadow", fd, "etc/passwd"), 0);
 	put(fd, "shadow", "app:x:77:7::/in:\n", 17);
-	assert_ok(user_resolve(fd, "app", &user, &err), &err);
+	assert_ok(user_resolve(fd, "app", NULL, &user, &err), &err);
 	assert_int_equal(user.uid, 77);
 	assert_int_equal(unlinkat(fd, "etc/shadow", 0), 0);
 	/* The host has one, the container has none: an empty file. */
-	assert_error(user_resolve(fd, "root", &user, &err), &err, EINVAL,
+	assert_error(user_resolve(fd, "root", NULL, &user, &err), &err, EINVAL,
 		     "no user 'root' in the container's /etc/passwd");
 	assert_int_equal(unlinkat(fd, "etc/passwd", 0), 0);
 	assert_int_equal(symlinkat("passwd", fd, "etc/passwd"), 0);
@@ -237,7 +259,7 @@ static int attempt(void *arg)
 {
 	struct error err = ERROR_INIT;
 	struct user user;
-	int ret = user_resolve(sweep_fd, "app", &user, &err);
+	int ret = user_resolve(sweep_fd, "app", NULL, &user, &err);
 
 	(void)arg;
 	if (ret == -ENOMEM)
@@ -263,7 +285,7 @@ int main(void)
 		cmocka_unit_test(test_names),     cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_nuls),      cmocka_unit_test(test_many_groups),
 		cmocka_unit_test(test_files),     cmocka_unit_test(test_hostile_files),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_more_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
