@@ -4,6 +4,8 @@
 # "not ok X" after what it had to complain about; they build on one another.
 #
 # The shell is busybox's. Times are generous: the machine is emulated.
+# The tests are called by name, and their shell is not the one that is checked for.
+# shellcheck disable=SC2002,SC2009,SC2010,SC2016,SC2086,SC2154,SC2181,SC2317
 set -u
 
 MNT=/mnt/c ROOT=/cf/root RUN=/cf/run
