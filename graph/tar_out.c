@@ -5,6 +5,8 @@
  * - Extended attributes are written twice unless told otherwise; everybody reads SCHILY's.
  * - Of a sparse file it wants all bytes, and leaves the holes out itself.
  * - archive_errno() may be -1, so a failure of the output is kept here.
+ * - archive_write_fail() makes archive_write_free() leave its buffers behind. What is given up has an
+ *   output that fails instead, so that the end which the free would write goes nowhere.
  */
 #include "graph/tar_out.h"
 
@@ -45,10 +47,8 @@ void tar_out_free(struct tar_out *out)
 	/* Nothing more is written: a half archive has no end. */
 	if (out->failure == 0)
 		out->failure = -ECANCELED;
-	if (out->archive) {
-		archive_write_fail(out->archive);
+	if (out->archive)
 		archive_write_free(out->archive);
-	}
 	if (out->locale) {
 		uselocale(out->before);
 		freelocale(out->locale);
@@ -136,23 +136,33 @@ int tar_out_finish(struct tar_out *out, struct error *err)
 
 /* --- one header ---------------------------------------------------------------- */
 
+struct header {
+	struct strbuf *text;
+	bool is_whole; /* it has no content, and no end */
+};
+
 static la_ssize_t append(struct archive *archive, void *arg, const void *bytes, size_t len)
 {
-	(void)archive;
-	strbuf_append(arg, bytes, len);
+	struct header *header = arg;
+
+	if (header->is_whole) {
+		archive_set_error(archive, ECANCELED, "nothing follows a header");
+		return -1;
+	}
+	strbuf_append(header->text, bytes, len);
 	return (la_ssize_t)len;
 }
 
-static int render(struct archive *archive, struct archive_entry *made, struct strbuf *ret,
+static int render(struct archive *archive, struct archive_entry *made, struct header *header,
 		  struct error *err)
 {
 	const char *text;
 
 	archive_write_set_format_pax_restricted(archive);
 	archive_write_set_bytes_per_block(archive, 0); /* nothing is held back */
-	if (archive_write_open(archive, ret, NULL, append, NULL) == ARCHIVE_OK &&
+	if (archive_write_open(archive, header, NULL, append, NULL) == ARCHIVE_OK &&
 	    archive_write_header(archive, made) == ARCHIVE_OK)
-		return strbuf_check(ret, err);
+		return strbuf_check(header->text, err);
 	text = archive_error_string(archive);
 	return error_set(err, EIO, "cannot make an archive: %s", text ? text : "unknown error");
 }
@@ -161,14 +171,15 @@ int tar_out_render_header(const struct tar_entry *entry, struct strbuf *ret, str
 {
 	struct archive *archive = archive_write_new();
 	struct archive_entry *made = archive_entry_new();
+	struct header header = { .text = ret };
 	int r;
 
 	if (!archive || !made) {
 		r = error_set_sys(err, ENOMEM, "cannot make an archive");
 	} else {
 		put_attributes(made, entry);
-		r = render(archive, made, ret, err);
-		archive_write_fail(archive); /* it has no content, and no end */
+		r = render(archive, made, &header, err);
+		header.is_whole = true;
 	}
 	if (archive)
 		archive_write_free(archive);
