@@ -151,3 +151,12 @@ err
 3'
 	expect_equal "$(grep -c '^([0-9]*)$' <<<"$said")" 0
 }
+
+@test "containerfs-commands(5) has every command and every option of help, and no other" {
+	local page=$TOP/docs/containerfs-commands.5.scd word
+	for word in $(grep -o '^[a-z]*' "$MNT/help"); do
+		grep -q "^\*$word\*\|^\*info\*, \*$word\*" "$page" || fail "no command $word"
+	done
+	expect_equal "$(grep -o '\*--[a-z-]*\*' "$page" | tr -d '*' | grep -vx -e -- | sort -u)" \
+		"$(grep -o '^ .* --[a-z-]*' "$MNT/help" | grep -o -e '--[a-z-]*' | sort -u)"
+}
