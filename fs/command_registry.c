@@ -33,17 +33,22 @@ static int refuse_stdin(void *target, const struct option_spec *spec, const char
 }
 
 /* clang-format off */
+#define ALL_TAGS { OPTION('a', "all-tags", NULL), .take = command_take_flag, AT(all) }
+#define QUIET { OPTION('q', "quiet", NULL), .take = command_take_flag, AT(quiet) }
+
 static const struct option_spec login_specs[] = {
 	{ OPTION('u', "username", "USER"), .take = command_take_string, AT(user) },
 	{ OPTION('p', "password", "PASSWORD"), .take = take_password, AT(password) },
 	{ OPTION(0, "password-stdin", NULL), .take = refuse_stdin, .hidden = true },
 };
 static const struct option_spec pull_specs[] = {
+	ALL_TAGS,
 	{ OPTION(0, "platform", "OS/ARCH[/VARIANT]"), .take = command_take_string, AT(platform) },
-	{ OPTION('q', "quiet", NULL), .take = command_take_flag, AT(quiet) },
+	QUIET,
 };
 static const struct option_spec push_specs[] = {
-	{ OPTION('q', "quiet", NULL), .take = command_take_flag, AT(quiet) },
+	ALL_TAGS,
+	QUIET,
 };
 /* clang-format on */
 

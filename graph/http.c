@@ -77,6 +77,7 @@ void http_answer_deinit(struct http_answer *answer)
 	strbuf_deinit(&answer->digest);
 	strbuf_deinit(&answer->range);
 	strbuf_deinit(&answer->content_range);
+	strbuf_deinit(&answer->link);
 	strbuf_deinit(&answer->challenges);
 	strbuf_deinit(&answer->text);
 }
@@ -100,6 +101,7 @@ static struct strbuf *find_header(struct http_answer *answer, const char *name, 
 		{ "docker-content-digest", &answer->digest },
 		{ "range", &answer->range },
 		{ "content-range", &answer->content_range },
+		{ "link", &answer->link },
 		{ "www-authenticate", &answer->challenges },
 	};
 
@@ -163,7 +165,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	exchange->moved_ns = clock_monotonic_ns();
 	exchange->header_bytes += len;
 	if (exchange->header_bytes > HEADERS_MAX) {
-		error_set(&exchange->failure, EMSGSIZE, "its headers do not end");
+		error_set(&exchange->failure, E2BIG, "its headers do not end");
 		return 0;
 	}
 	/* 100 Continue, or what a proxy said, comes before the answer's own. */
@@ -181,10 +183,10 @@ static int take_text(struct exchange *exchange, const char *bytes, size_t len, b
 
 	if (len > max - text->len) {
 		if (is_good)
-			return error_set(&exchange->failure, EMSGSIZE,
+			return error_set(&exchange->failure, E2BIG,
 					 "its answer is longer than %zu bytes", max);
 		exchange->is_full = true;
-		return -EMSGSIZE;
+		return -E2BIG;
 	}
 	strbuf_append(text, bytes, len);
 	return 0;
@@ -288,7 +290,7 @@ static int make_headers(const struct http_request *request, struct curl_slist **
 	return r == 0 ? add_header(ret, "Expect", "") : r;
 }
 
-static void set_server(CURL *easy, const struct http_options *options)
+static void set_server(CURL *easy, const struct http_options *options, bool is_away)
 {
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -298,7 +300,7 @@ static void set_server(CURL *easy, const struct http_options *options)
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_ms);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
-	if (options->no_verify) {
+	if (options->no_verify && !is_away) {
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
@@ -310,7 +312,7 @@ static void set_server(CURL *easy, const struct http_options *options)
 
 		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
 	}
-	if (options->cert) {
+	if (options->cert && !is_away) {
 		curl_easy_setopt(easy, CURLOPT_SSLCERT, options->cert);
 		curl_easy_setopt(easy, CURLOPT_SSLKEY, options->key);
 	}
@@ -340,7 +342,7 @@ static void set_request(CURL *easy, struct exchange *exchange, struct curl_slist
 	const struct http_request *request = exchange->request;
 
 	curl_easy_reset(easy);
-	set_server(easy, exchange->http->options);
+	set_server(easy, exchange->http->options, request->is_away);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	if (http_is_loopback(request->url))
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -431,8 +433,10 @@ static int translate(const struct http *http, CURLcode code, const char *message
 				 ca_place ? "; its root belongs into " : "",
 				 ca_place ? ca_place : "");
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 		return error_set(err, EINVAL, "%s", message);
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_WEIRD_SERVER_REPLY:
+		return error_set(err, EINVAL, "it does not speak HTTP: %s", message);
 	default:
 		return error_set(err, ECONNRESET, "it broke off: %s", message);
 	}
@@ -513,17 +517,31 @@ static bool is_same_part(CURLU *url, CURLU *other, CURLUPart part)
 	return ret;
 }
 
-bool http_is_same_origin(const char *url, const char *other)
+static bool are_same(const char *url, const char *other, const CURLUPart *parts, size_t count)
 {
 	CURLU *a = curl_url(), *b = curl_url();
 	bool ret = a && b && curl_url_set(a, CURLUPART_URL, url, 0) == CURLUE_OK &&
-		   curl_url_set(b, CURLUPART_URL, other, 0) == CURLUE_OK &&
-		   is_same_part(a, b, CURLUPART_SCHEME) && is_same_part(a, b, CURLUPART_HOST) &&
-		   is_same_part(a, b, CURLUPART_PORT);
+		   curl_url_set(b, CURLUPART_URL, other, 0) == CURLUE_OK;
 
+	for (size_t i = 0; ret && i < count; i++)
+		ret = is_same_part(a, b, parts[i]);
 	curl_url_cleanup(a);
 	curl_url_cleanup(b);
 	return ret;
+}
+
+bool http_is_same_origin(const char *url, const char *other)
+{
+	static const CURLUPart parts[] = { CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT };
+
+	return are_same(url, other, parts, 3);
+}
+
+bool http_is_same_host(const char *url, const char *other)
+{
+	static const CURLUPart parts[] = { CURLUPART_HOST };
+
+	return are_same(url, other, parts, 1);
 }
 
 int http_append_query(struct strbuf *url, const char *name, const char *value)

@@ -46,6 +46,7 @@ struct http_request {
 	int (*sink)(void *arg, const struct http_answer *answer, const void *bytes, size_t len,
 		    struct error *err);
 	void *arg;
+	bool is_away; /* somebody else's server: our certificate and no_verify are not for it */
 	unsigned deadline_ms; /* for all of it; 0: none */
 	size_t text_max;      /* longest text of a 2xx answer; of others a little is kept */
 };
@@ -53,7 +54,7 @@ struct http_request {
 struct http_answer {
 	int status;
 	/* Values of headers, "" when there was none. */
-	struct strbuf location, content_type, digest, range, content_range;
+	struct strbuf location, content_type, digest, range, content_range, link;
 	struct strbuf challenges; /* all of WWW-Authenticate, joined by commas */
 	struct strbuf text;
 	int64_t retry_after_s; /* -1: not said, as of the next */
@@ -63,7 +64,7 @@ void http_answer_deinit(struct http_answer *answer);
 DEFINE_AUTO_DEINIT(struct http_answer, http_answer_deinit);
 
 /* Do it: 0 whatever the status is. Else -EINTR (cancelled), -ECONNREFUSED, -EHOSTUNREACH, -ECONNRESET,
- * -ETIMEDOUT, -EACCES (a certificate that is not trusted), -EPROTO (it speaks no TLS), -EMSGSIZE (a text that is too
+ * -ETIMEDOUT, -EACCES (a certificate that is not trusted), -EPROTO (it speaks no TLS), -E2BIG (a text that is too
  * long), or what the sink said. Blocks. */
 int http_perform(struct http *http, const struct http_request *request, struct http_answer *ret,
 		 struct error *err);
@@ -71,11 +72,10 @@ int http_perform(struct http *http, const struct http_request *request, struct h
 /* --- http_follow.c ------------------------------------------------------------------------- */
 
 /* http_perform(), and the redirects of GET and HEAD are followed, a few of them.
- *
  * That one who is asked by https speaks no TLS is -ECONNRESET here.
  *
- * home          the origin that request->authorization is for: no other gets it. One of https leads to
- *               https alone (-EACCES) unless may_lose_tls
+ * home          the origin that request->authorization is for: no other gets it; another host is away. One of
+ *               https leads to https alone (-EACCES) unless may_lose_tls
  * inout_url     heap: who is asked (not request->url), then who answered; also on failure */
 int http_follow(struct http *http, const struct http_request *request, const char *home,
 		bool may_lose_tls, struct http_answer *answer, char **inout_url, struct error *err);
@@ -90,8 +90,10 @@ bool http_is_loopback(const char *url);
 
 /* A reference resolved against the URL that it was found at; heap. -EINVAL: neither http nor https. */
 int http_resolve(const char *base, const char *reference, char **ret, struct error *err);
+bool http_is_tls(const char *url);
 /* The same scheme, host and port? */
 bool http_is_same_origin(const char *url, const char *other);
+bool http_is_same_host(const char *url, const char *other);
 /* "name=value" with the value escaped. */
 int http_append_query(struct strbuf *url, const char *name, const char *value);
 

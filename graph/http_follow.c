@@ -39,6 +39,11 @@ bool http_is_loopback(const char *url)
 	return strncmp(host, v4, strlen(v4)) == 0 && strspn(host, "0123456789.") == end;
 }
 
+bool http_is_tls(const char *url)
+{
+	return strncasecmp(url, "https://", 8) == 0;
+}
+
 /* --- redirects --------------------------------------------------------------------------------- */
 
 static bool is_redirect(const struct http_request *request, const struct http_answer *answer)
@@ -48,11 +53,6 @@ static bool is_redirect(const struct http_request *request, const struct http_an
 	return answer->location.len &&
 	       (answer->status == 301 || answer->status == 302 || answer->status == 303 ||
 		answer->status == 307 || answer->status == 308);
-}
-
-static bool is_tls(const char *url)
-{
-	return strncasecmp(url, "https://", 8) == 0;
 }
 
 /* *inout_url becomes the address that the answer leads to. */
@@ -66,7 +66,7 @@ static int take_redirect(const struct http_answer *answer, bool needs_tls, char 
 		return ret;
 	free(*inout_url);
 	*inout_url = next;
-	if (needs_tls && !is_tls(next))
+	if (needs_tls && !http_is_tls(next))
 		return error_set(err, EACCES, "it leads from https to '%.100s'", next);
 	return 0;
 }
@@ -93,13 +93,14 @@ int http_follow(struct http *http, const struct http_request *request, const cha
 		hop.url = *inout_url;
 		hop.authorization =
 			http_is_same_origin(hop.url, home) ? request->authorization : NULL;
+		hop.is_away = !http_is_same_host(hop.url, home);
 		ret = perform_tls(http, &hop, answer, err);
 		if (ret < 0 || !is_redirect(&hop, answer))
 			return ret;
 		if (hops == REDIRECTS_MAX)
 			return error_set(err, EINVAL, "it leads in circles, by %d redirects",
 					 REDIRECTS_MAX);
-		ret = take_redirect(answer, is_tls(home) && !may_lose_tls, inout_url, err);
+		ret = take_redirect(answer, http_is_tls(home) && !may_lose_tls, inout_url, err);
 		if (ret < 0)
 			return ret;
 	}

@@ -50,6 +50,12 @@ int registries_pull(struct registries *registries, const struct pull_options *op
 		    const struct registry_watch *watch, struct strbuf *lines,
 		    char ret_id[GRAPH_ID_SIZE], struct error *err);
 
+/* What tags a repository has: "NAME:TAG\n" each, as the registry lists them, appended to names.
+ * repository: without a tag. -E2BIG: the list does not end. */
+int registries_list_tags(struct registries *registries, const char *repository,
+			 const struct registry_watch *watch, struct strbuf *names,
+			 struct error *err);
+
 /* Send an image to where its tag leads. lines: as above; with quiet the digest of its manifest alone. */
 int registries_push(struct registries *registries, const char *name,
 		    const struct registry_watch *watch, bool quiet, struct strbuf *lines,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define LAYERS_MAX 4096
+#define DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
 #define BLOB_MAX (1LL << 40)
 
 void manifest_deinit(struct manifest *manifest)
@@ -93,6 +94,21 @@ static int take_manifest(const json_t *object, struct manifest *manifest, struct
 	return ret < 0 ? ret : take_layers(json_object_get(object, "layers"), manifest, err);
 }
 
+/* One text that means two things would be an image here and another one elsewhere: what it is must agree with the
+ * type that it gives itself, and with nothing else that it has. Source: OCI image-spec, CVE-2021-41190. */
+static int check_kind(const json_t *object, bool is_index, struct error *err)
+{
+	const char *type = json_get_str(object, "mediaType", "");
+	bool says_index = strcmp(type, "application/vnd.oci.image.index.v1+json") == 0 ||
+			  strcmp(type, DOCKER_LIST) == 0;
+
+	if (is_index && (json_object_get(object, "config") || json_object_get(object, "layers")))
+		return error_set(err, EINVAL, "its manifest is an index as well");
+	if (*type && says_index != is_index)
+		return error_set(err, EINVAL, "its manifest says to be '%.100s' and is none", type);
+	return 0;
+}
+
 int manifest_parse(const char *text, size_t len, struct manifest *ret, struct error *err)
 {
 	AUTO(manifest_deinit) struct manifest manifest = { .is_index = false };
@@ -109,9 +125,10 @@ int manifest_parse(const char *text, size_t len, struct manifest *ret, struct er
 	if (json_get_int(object, "schemaVersion", 0) != 2)
 		return error_set(err, EINVAL, "its manifest is none");
 	manifest.is_index = json_get_array(object, "manifests") != NULL;
-	if (manifest.is_index)
+	r = check_kind(object, manifest.is_index, err);
+	if (r == 0 && manifest.is_index)
 		manifest.index = json_incref(object);
-	else
+	else if (r == 0)
 		r = take_manifest(object, &manifest, err);
 	if (r < 0)
 		return r;

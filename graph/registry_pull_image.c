@@ -122,7 +122,7 @@ static int fetch_config(struct pull *pull, struct http *http, struct error *err)
 	if (ret == 0)
 		ret = pull_text(pull, http, strbuf_get_str(&path), (size_t)config->size, "config",
 				&answer, err);
-	if (ret == -EMSGSIZE || (ret == 0 && answer.text.len != config->size)) {
+	if (ret == -E2BIG || (ret == 0 && answer.text.len != config->size)) {
 		error_clear(err);
 		return error_set(err, EBADMSG,
 				 "its config has not the %llu bytes that its manifest says",

@@ -1,7 +1,8 @@
 /* Asking a registry: the right scheme, the right password, and redirects that do not carry it away.
  *
- * A loopback registry is asked by https first, as Docker does, and by http when nobody there speaks TLS; a
- * certificate that is not trusted is no reason for that. All others get https, unless certs.d says `insecure`.
+ * A loopback registry is asked by plain http whether it wants TLS. Others get https; when certs.d says `insecure`,
+ * they are asked by https first, and by http when nobody there speaks TLS: a certificate that is not trusted
+ * is no reason for that.
  */
 #include "graph/registry_session.h"
 
@@ -117,32 +118,72 @@ struct http *session_new_http(const struct session *session, struct error *err)
 	return http;
 }
 
-/* https, or plain http where that is good enough and https is not spoken. */
-static int choose_scheme(struct session *session, struct error *err)
+/* Ask whether it is there. */
+static int ping(struct session *session, const char *scheme, int *ret_status, struct error *err)
 {
 	AUTO(http_answer_deinit) struct http_answer answer = { .status = 0 };
 	AUTO(strbuf_deinit) struct strbuf url = STRBUF_INIT;
+	struct http *http AUTO(http_free) = session_new_http(session, err);
 	struct http_request request = { .method = "GET",
 					.text_max = 1U << 16,
 					.deadline_ms = PING_MS };
-	struct http *http AUTO(http_free) = NULL;
-	struct error inner = ERROR_INIT;
 	int ret;
 
-	set_base(session, "https");
-	if (!session->name->is_loopback && !session->is_insecure)
-		return strbuf_check(&session->base, err);
-	http = session_new_http(session, err);
 	if (!http)
 		return -ENOMEM;
+	set_base(session, scheme);
 	strbuf_appendf(&url, "%s/v2/", strbuf_get_str(&session->base));
+	ret = strbuf_check(&url, err);
 	request.url = strbuf_get_str(&url);
-	ret = http_perform(http, &request, &answer, &inner);
-	if (ret == -EINTR)
-		return error_set(err, EINTR, "%s", inner.msg);
+	if (ret == 0)
+		ret = http_perform(http, &request, &answer, err);
+	*ret_status = answer.status;
+	return ret;
+}
+
+static bool has_port(const char *host)
+{
+	const char *bracket = strrchr(host, ']');
+
+	return strchr(bracket ? bracket : host, ':') != NULL;
+}
+
+/* Whoever wants TLS answers a plain request at once, by an alert or by status 400; the other way round many a server
+ * waits for the end of a line. */
+static int try_plain(struct session *session, bool *ret_is_plain, struct error *err)
+{
+	int status = 0;
+	int ret = ping(session, "http", &status, err);
+
+	*ret_is_plain = ret == 0 ? status != 400 : ret == -ETIMEDOUT;
+	return ret;
+}
+
+static int try_tls(struct session *session, bool *ret_is_plain, struct error *err)
+{
+	int status = 0;
+	int ret = ping(session, "https", &status, err);
+
+	*ret_is_plain =
+		ret == -EPROTO || ret == -ECONNRESET || ret == -ECONNREFUSED || ret == -ETIMEDOUT;
+	return ret;
+}
+
+/* https, or plain http where that is good enough and https is not spoken. */
+static int choose_scheme(struct session *session, struct error *err)
+{
+	struct error inner = ERROR_INIT;
+	bool is_plain = false;
+	int ret = 0;
+
 	/* Without a port https and http are two servers. */
-	if (ret == -EPROTO || ret == -ECONNRESET || ret == -ECONNREFUSED || ret == -ETIMEDOUT)
-		set_base(session, "http");
+	if (session->name->is_loopback && has_port(session->name->host))
+		ret = try_plain(session, &is_plain, &inner);
+	else if (session->name->is_loopback || session->is_insecure)
+		ret = try_tls(session, &is_plain, &inner);
+	if (ret == -EINTR || ret == -ENOMEM)
+		return error_set(err, -ret, "%s", inner.msg);
+	set_base(session, is_plain ? "http" : "https");
 	return strbuf_check(&session->base, err);
 }
 
@@ -216,26 +257,40 @@ static int ask_once(struct session *session, struct http *http, struct http_requ
 	return ret;
 }
 
-static char *dup_url(const struct session *session, const char *url)
+/* The address of a path, or of where the registry said that something goes on. */
+static int make_url(const struct session *session, const char *url, char **ret, struct error *err)
 {
-	char *ret = NULL;
+	const char *base = strbuf_get_str(&session->base);
 
-	if (*url != '/')
-		return strdup(url);
-	return asprintf(&ret, "%s%s", strbuf_get_str(&session->base), url) < 0 ? NULL : ret;
+	if (*url != '/' && http_is_tls(base) && !http_is_tls(url) && !session->is_insecure)
+		return error_set(err, EACCES, "it leads from https to '%.100s'", url);
+	if (asprintf(ret, "%s%s", *url == '/' ? base : "", url) < 0) {
+		*ret = NULL;
+		return error_set(err, ENOMEM, "out of memory for an address");
+	}
+	return 0;
+}
+
+/* What an answer wants before it is one. Somebody else behind a redirect must not have the password. */
+static int authorize(struct session *session, struct http *http, const struct http_answer *answer,
+		     const char *url, unsigned generation, struct error *err)
+{
+	if (!http_is_same_origin(url, strbuf_get_str(&session->base)))
+		return error_set(err, EACCES, "it leads to '%.100s', which wants a password", url);
+	return session_authorize(session, http, strbuf_get_str(&answer->challenges), generation,
+				 err);
 }
 
 int session_ask(struct session *session, struct http *http, const struct http_request *request,
 		struct http_answer *answer, char **ret_url, struct error *err)
 {
 	for (int times = 1;; times++) {
-		auto_free char *url = dup_url(session, request->url);
-		unsigned generation;
-		int ret;
+		auto_free char *url = NULL;
+		unsigned generation = 0;
+		int ret = make_url(session, request->url, &url, err);
 
-		if (!url)
-			return error_set(err, ENOMEM, "out of memory for an address");
-		ret = ask_once(session, http, *request, answer, &url, &generation, err);
+		if (ret == 0)
+			ret = ask_once(session, http, *request, answer, &url, &generation, err);
 		if (ret < 0)
 			return ret;
 		if (answer->status != 401) {
@@ -245,8 +300,7 @@ int session_ask(struct session *session, struct http *http, const struct http_re
 		}
 		if (times == ASK_TIMES_MAX)
 			return session_refuse(session, answer, "it", err);
-		ret = session_authorize(session, http, strbuf_get_str(&answer->challenges),
-					generation, err);
+		ret = authorize(session, http, answer, url, generation, err);
 		if (ret < 0)
 			return ret;
 	}

@@ -41,14 +41,18 @@ static int make_url(const struct session *session, const struct challenge *chall
 	return 0;
 }
 
-/* A password in the clear goes no further than the registry may go itself. */
+/* A password in the clear stays on this machine, or goes to the host that is spoken to in the clear because somebody
+ * has said so. */
 static int check_realm(const struct session *session, const char *realm, struct error *err)
 {
-	if (strncmp(realm, "https://", 8) == 0)
+	const char *base = strbuf_get_str(&session->base);
+
+	if (http_is_tls(realm))
 		return 0;
-	if (strncmp(realm, "http://", 7) != 0)
+	if (strncasecmp(realm, "http://", 7) != 0)
 		return error_set(err, EINVAL, "it sends us for a token to '%.100s'", realm);
-	if (strncmp(strbuf_get_str(&session->base), "http://", 7) == 0 || !session->login.text)
+	if (!session->login.text || http_is_loopback(realm) ||
+	    (!http_is_tls(base) && http_is_same_host(realm, base)))
 		return 0;
 	return error_set(err, EACCES, "it wants the password to be sent in the clear, to '%.100s'",
 			 realm);
@@ -93,6 +97,7 @@ static int get_token(struct session *session, struct http *http, const struct ch
 		basic = login_dup_basic(&session->login);
 	request.url = strbuf_get_str(&url);
 	request.authorization = basic;
+	request.is_away = !http_is_same_host(request.url, strbuf_get_str(&session->base));
 	ret = http_perform(http, &request, &answer, err);
 	if (basic)
 		explicit_bzero(basic, strlen(basic));

@@ -3,6 +3,7 @@
 #include "graph/registry_login.h"
 #include "graph/registry_manifest.h"
 #include "graph/registry_name.h"
+#include "graph/registry_tags.h"
 #include "tests/alloc_sweep.h"
 #include "tests/test.h"
 
@@ -319,14 +320,84 @@ static void test_logins(void **state)
 	test_remove_dir(fd, path);
 }
 
+static void test_tags(void **state)
+{
+	static const struct {
+		const char *text, *names;
+		int ret;
+	} cases[] = {
+		{ "{\"tags\": [\"1\", \"latest\"]}", "r.io/a:1\nr.io/a:latest\n", 0 },
+		{ "{\"tags\": null}", "", 0 },
+		{ "{\"tags\": []}", "", 0 },
+		{ "{\"tags\": [7]}", "", -EINVAL },
+		{ "{\"tags\": [\"a/b\"]}", "", -EINVAL },
+		{ "{\"tags\": [\"\"]}", "", -EINVAL },
+		{ "{\"tags\": {}}", "", -EINVAL },
+		{ "{}", "", -EINVAL },
+		{ "[", "", -EINVAL },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(strbuf_deinit) struct strbuf names = STRBUF_INIT;
+		struct error err = ERROR_INIT;
+
+		assert_int_equal(
+			tags_parse(cases[i].text, strlen(cases[i].text), "r.io/a", &names, &err),
+			cases[i].ret);
+		assert_string_equal(strbuf_get_str(&names), cases[i].names);
+		assert_int_equal(err.code, -cases[i].ret);
+	}
+}
+
+static int attempt_tags(void *arg)
+{
+	AUTO(strbuf_deinit) struct strbuf names = STRBUF_INIT;
+
+	return tags_parse(arg, strlen(arg), "r.io/a", &names, NULL);
+}
+
+static void test_tags_without_memory(void **state)
+{
+	char text[] = "{\"tags\": [\"1\", \"2\"]}";
+	(void)state;
+
+	assert_true(alloc_sweep(attempt_tags, text) > 0);
+}
+
+static void test_links(void **state)
+{
+	static const struct {
+		const char *link, *target; /* NULL: there is none */
+	} cases[] = {
+		{ "</v2/a/tags/list?last=2&n=2>; rel=\"next\"", "/v2/a/tags/list?last=2&n=2" },
+		{ "<a>; rel=prev, <b>; x=y; rel=next", "b" },
+		{ "<a>;rel=next,<b>; rel=prev", "a" },
+		{ "<a>; rel=nextish", NULL },
+		{ "<a>", NULL },
+		{ "a; rel=next", NULL },
+		{ "", NULL },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(strbuf_deinit) struct strbuf target = STRBUF_INIT;
+
+		assert_int_equal(tags_find_next(cases[i].link, &target), cases[i].target != NULL);
+		assert_string_equal(strbuf_get_str(&target),
+				    cases[i].target ? cases[i].target : "");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),     cmocka_unit_test(test_bad_names),
-		cmocka_unit_test(test_hosts),     cmocka_unit_test(test_challenges),
-		cmocka_unit_test(test_manifests), cmocka_unit_test(test_bad_manifests),
-		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_platforms),
-		cmocka_unit_test(test_logins),
+		cmocka_unit_test(test_tags),          cmocka_unit_test(test_tags_without_memory),
+		cmocka_unit_test(test_links),         cmocka_unit_test(test_names),
+		cmocka_unit_test(test_bad_names),     cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_challenges),    cmocka_unit_test(test_manifests),
+		cmocka_unit_test(test_bad_manifests), cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_platforms),     cmocka_unit_test(test_logins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

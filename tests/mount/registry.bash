@@ -36,6 +36,21 @@ registry_name() {
 	echo "localhost:$(cat "$(registry_dir "$1")/port")"
 }
 
+# A registry that misbehaves (odd_registry.py), for the image of work/oci; its requests are in work/odd-log.
+odd_start() {
+	mkdir -p "$(registry_dir odd)"
+	python3 "$TOP/tests/mount/odd_registry.py" "$SANDBOX/work/oci" "$SANDBOX/work/odd-log" \
+		>"$SANDBOX/work/odd-ports" 3>&- 4>&- &
+	echo $! >"$(registry_dir odd)/pid"
+	eventually test -s "$SANDBOX/work/odd-ports"
+}
+
+# ODD is the registry's name, AWAY the address of the second server that belongs to it.
+odd_open() {
+	read -r ODD AWAY <"$SANDBOX/work/odd-ports"
+	ODD=localhost:$ODD AWAY=127.0.0.1:$AWAY
+}
+
 registry_end() {
 	local file
 	for file in "$SANDBOX"/work/registry-*/pid; do
