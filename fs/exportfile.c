@@ -12,6 +12,7 @@
 
 #include "fs/names.h"
 #include "graph/export.h"
+#include "graph/measure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,10 @@
 /* Headers of an entry: two for itself, two and more for what pax adds. */
 #define ENTRY_BYTES 4096
 #define PAGE_BYTES 4096
-#define SPARE_BYTES (INT64_C(64) << 20)
+#define SPARE_BYTES (INT64_C(1) << 20)
+#define GROWTH_BYTES (INT64_C(64) << 20) /* of one that runs, while it is read */
+/* Entries that are counted for an ls -l: about a tenth of a second. */
+#define MEASURED_MAX 50000
 
 struct export_job {
 	atomic_int refs;
@@ -322,22 +326,41 @@ void exportfile_release(struct handle *handle)
 
 /* --- size --------------------------------------------------------------------------- */
 
-/* Nobody has counted what the container wrote, but it cannot be more than lies on the disk; holes are not written.
- * The image lies there too, yet maybe compressed by the file system. */
+/* Of a file system of which one cannot tell how much a tree has in it: not more than lies there. It may
+ * be compressed there, but then so are others. */
+static int64_t estimate_by_disk(const struct fs *fs)
+{
+	struct statvfs st;
+
+	if (statvfs(fs->options->root, &st) < 0)
+		return 0;
+	return (int64_t)(st.f_blocks - st.f_bfree) * (int64_t)st.f_frsize +
+	       (int64_t)(st.f_files - st.f_ffree) * ENTRY_BYTES;
+}
+
+/* The layers of the image count though some of them hides what is in others. What runs may write meanwhile. */
 int64_t exportfile_estimate(struct fs *fs, uint64_t key)
 {
-	AUTO(container_view_unref) struct container_view *view = names_get_view(fs, key);
+	AUTO(container_unref) struct container *c = engine_find_key(fs->engine, key);
+	AUTO(container_view_unref) struct container_view *view = c ? container_get_view(c) : NULL;
 	AUTO(image_unref) struct image *image = NULL;
-	struct statvfs st = { 0 };
-	int64_t size = SPARE_BYTES;
+	struct measure own = { .is_cut = false };
+	int64_t image_bytes = 0, size = SPARE_BYTES;
 
 	if (view && *view->image_id)
 		image = graph_find_image(fs->graph, view->image_id, NULL);
 	if (image)
-		size += image->size_bytes;
-	if (statvfs(fs->options->root, &st) == 0)
-		size += (int64_t)(st.f_blocks - st.f_bfree) * (int64_t)st.f_frsize +
-			(int64_t)(st.f_files - st.f_ffree) * ENTRY_BYTES;
+		image_bytes = measure_image(fs->graph, image);
+	if (image_bytes < 0 || (c && container_measure(c, MEASURED_MAX, &own, NULL) < 0))
+		own.is_cut = true;
+	if (image_bytes > 0)
+		size += image_bytes;
+	if (own.is_cut)
+		size += estimate_by_disk(fs);
+	else if (view && (view->state == CONTAINER_RUNNING || view->state == CONTAINER_PAUSED))
+		size += 2 * own.archive_bytes + GROWTH_BYTES;
+	else
+		size += own.archive_bytes;
 	/* Of a size that is no multiple of a page wc believes that it is the true one. */
 	return size / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES;
 }

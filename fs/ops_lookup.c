@@ -102,7 +102,8 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	const struct tree_row *row = tree_find_child(node_get_kind(parent), name);
 	int r;
 
-	if (row && row->class == FILE_REPORT && !tree_is_lazy(row)) {
+	if (row &&
+	    (row->class == FILE_EXPORT || (row->class == FILE_REPORT && !tree_is_lazy(row)))) {
 		reportfile_look_up(req, parent, name);
 		return;
 	}
@@ -140,7 +141,8 @@ void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	int r;
 
 	(void)fi;
-	if (row && !tree_is_lazy(row) && nodes_need_worker(fs->nodes, ino)) {
+	if (row && (row->class == FILE_EXPORT ||
+		    (!tree_is_lazy(row) && nodes_need_worker(fs->nodes, ino)))) {
 		reportfile_stat(req, ino);
 		return;
 	}

@@ -1,4 +1,4 @@
-/* Files whose text takes a look at the disk or at processes. What would make the text
+/* Files whose text, or size alone, takes a look at the disk or at processes. What would make the text
  * on a thread that receives requests makes it here, on a worker: the lookup (of one that
  * is lazy, the open), and whatever asks for a node that was given out by an engine that
  * died. The request is not recorded as done: done again, it gives as good an answer.

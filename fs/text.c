@@ -202,13 +202,12 @@ TEXT_RENDER(text_render_image_config)
 TEXT_RENDER(text_render_manifest)
 {
 	AUTO(image_unref) struct image *image = names_get_image(fs, key);
-	int r;
 
 	(void)caller;
 	if (!image)
 		return no_object(err, "image");
-	r = json_render(image->manifest, 0, out, err);
-	return r < 0 ? r : strbuf_check(out, err);
+	strbuf_append(out, image->manifest_text, image->manifest_len);
+	return strbuf_check(out, err);
 }
 
 TEXT_RENDER(text_render_history)

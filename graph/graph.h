@@ -31,7 +31,9 @@ struct image {
 	json_t *config;         /* the OCI image config; read only, borrow while the ref is held */
 	char *config_text;      /* the blob itself, byte for byte, NUL-terminated */
 	size_t config_len;
-	json_t *manifest; /* OCI image manifest: digests and sizes of the blobs */
+	json_t *manifest;    /* OCI image manifest: digests and sizes of the blobs */
+	char *manifest_text; /* the blob itself, as config_text */
+	size_t manifest_len;
 	size_t layer_count;
 	char (*diff_ids)[GRAPH_ID_SIZE]; /* lowest first, hex without "sha256:" */
 	int64_t *layer_sizes;            /* unpacked, in the same order; size_bytes is their sum */

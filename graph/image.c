@@ -33,6 +33,7 @@ void image_unref(struct image *image)
 	json_decref(image->config);
 	json_decref(image->manifest);
 	free(image->config_text);
+	free(image->manifest_text);
 	free(image->diff_ids);
 	free(image->layer_sizes);
 	free(stored->blobs);
@@ -105,14 +106,26 @@ static int take_blobs(struct stored_image *stored, struct error *err)
 	return 0;
 }
 
+/* Heap, with a NUL behind; NULL: no memory. */
+static char *copy_text(const char *text, size_t len, struct error *err)
+{
+	char *copy = malloc(len + 1);
+
+	if (!copy) {
+		error_set(err, ENOMEM, "out of memory for an image");
+		return NULL;
+	}
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return copy;
+}
+
 static int parse_config(struct image *image, const char *config, size_t config_len,
 			struct error *err)
 {
-	image->config_text = malloc(config_len + 1);
+	image->config_text = copy_text(config, config_len, err);
 	if (!image->config_text)
-		return error_set(err, ENOMEM, "out of memory for an image");
-	memcpy(image->config_text, config, config_len);
-	image->config_text[config_len] = '\0';
+		return -ENOMEM;
 	image->config_len = config_len;
 	int ret = digest_compute(config, config_len, image->id, err);
 	if (ret < 0)
@@ -135,10 +148,15 @@ int stored_image_new(const char *config, size_t config_len, const char *manifest
 		return error_set(err, ENOMEM, "out of memory for an image");
 	struct image *image AUTO(image_unref) = &stored->image;
 	atomic_init(&image->refs, 1);
+	atomic_init(&stored->archive_bytes, 0);
 
 	int r = parse_config(image, config, config_len, err);
 	if (r < 0)
 		return r;
+	image->manifest_text = copy_text(manifest, manifest_len, err);
+	if (!image->manifest_text)
+		return -ENOMEM;
+	image->manifest_len = manifest_len;
 	r = digest_compute(manifest, manifest_len, stored->manifest_digest, err);
 	if (r < 0)
 		return r;

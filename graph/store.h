@@ -41,6 +41,7 @@ struct stored_image {
 	char manifest_digest[DIGEST_SIZE];
 	size_t blob_count; /* layers as they came, config, manifest */
 	char (*blobs)[DIGEST_SIZE];
+	atomic_llong archive_bytes; /* graph/measure.h; 0: not counted yet */
 };
 
 static inline const struct stored_image *stored_image_of(const struct image *image)

@@ -23,6 +23,8 @@
 #define EXTENTS_MAX 4096
 /* Below this holes are written as zeros: not everybody reads sparse entries. */
 #define HOLES_MIN_BYTES (1 << 20)
+#define PAGE_BYTES 4096
+#define COMPRESSED_BYTES (256 * PAGE_BYTES)
 
 struct file_key {
 	dev_t dev;
@@ -187,6 +189,17 @@ static size_t find_extents(int fd, const struct stat *st, struct tar_extent *ext
 	if (count == 0)
 		extents[count++] = (struct tar_extent){ st->st_size, 0 };
 	return count;
+}
+
+/* Where a file's blocks are fewer than extents could be told, none is passed over; a file system that
+ * compresses may have up to 256 times as much in one. */
+int64_t tar_items_get_max_bytes(const struct stat *st)
+{
+	int64_t blocks = (int64_t)st->st_blocks * 512 / PAGE_BYTES + 1;
+
+	if (blocks >= EXTENTS_MAX - 1 || st->st_size / blocks < COMPRESSED_BYTES)
+		return st->st_size;
+	return blocks * COMPRESSED_BYTES;
 }
 
 static int write_zeros(struct tar_items *items, int64_t len)

@@ -37,4 +37,7 @@ void tar_items_set_ids(struct tar_items *items, const struct tar_ids *ids);
 int tar_items_add(struct tar_items *items, int fd, const struct stat *st, const char *path,
 		  struct error *err);
 
+/* Bytes of content that an archive gets of a regular file, at most: without its holes, where it has long ones. */
+int64_t tar_items_get_max_bytes(const struct stat *st);
+
 #endif

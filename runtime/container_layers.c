@@ -8,8 +8,8 @@
 #include "runtime/engine_private.h"
 
 #include "base/path.h"
+#include "graph/measure.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define OPEN_TRIES 8
-#define DEPTH_MAX 1024
 
 const char *const *container_get_made_paths(void)
 {
@@ -108,97 +107,29 @@ int container_open_rootfs(struct container *c, struct error *err)
 
 /* --- size ------------------------------------------------------------------------ */
 
-/* A file with several names: each of them adds one, the first of an inode counts. */
-struct linked {
-	ino_t inode;
-	int64_t bytes;
-};
-
-struct sizes {
-	struct linked *linked;
-	size_t count, cap;
-	int64_t bytes; /* of files with one name */
-};
-
-static int note_linked(struct sizes *sizes, const struct stat *st)
+int container_measure(struct container *c, uint64_t max_entries, struct measure *ret,
+		      struct error *err)
 {
-	if (sizes->count == sizes->cap) {
-		size_t cap = sizes->cap ? sizes->cap * 2 : 64;
-		struct linked *grown = reallocarray(sizes->linked, cap, sizeof(*grown));
+	struct error local = ERROR_INIT;
+	auto_fd int upper_fd = open_upper(c, &local);
+	struct measure measure = { .bytes = 0 };
+	int r = upper_fd < 0 ? 0 : measure_tree(upper_fd, max_entries, &measure);
 
-		if (!grown)
-			return -ENOMEM;
-		sizes->linked = grown;
-		sizes->cap = cap;
-	}
-	sizes->linked[sizes->count++] = (struct linked){ st->st_ino, st->st_size };
+	if (local.code)
+		return error_set(err, local.code, "%s", local.msg);
+	if (r < 0)
+		return error_set_sys(err, -r, "cannot measure the files of container '%s'",
+				     c->short_id);
+	*ret = measure;
 	return 0;
-}
-
-static int compare_inodes(const void *a, const void *b)
-{
-	const struct linked *left = a, *right = b;
-
-	return left->inode < right->inode ? -1 : left->inode > right->inode;
-}
-
-static int measure_dir(struct sizes *sizes, int dir_fd, unsigned depth);
-
-static int measure_entry(struct sizes *sizes, int dir_fd, const char *name, unsigned depth)
-{
-	auto_fd int fd = -1;
-	struct stat st;
-
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (S_ISREG(st.st_mode) && st.st_nlink > 1)
-		return note_linked(sizes, &st);
-	if (S_ISREG(st.st_mode))
-		sizes->bytes += st.st_size;
-	if (!S_ISDIR(st.st_mode) || depth == DEPTH_MAX)
-		return 0;
-	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? 0 : measure_dir(sizes, fd, depth + 1);
-}
-
-static int measure_dir(struct sizes *sizes, int dir_fd, unsigned depth)
-{
-	auto_dir DIR *dir = NULL;
-	auto_fd int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *entry;
-	int r = 0;
-
-	if (fd >= 0)
-		dir = fdopendir(fd);
-	if (!dir)
-		return -errno;
-	steal_fd(&fd);
-	while (r == 0 && (entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			r = measure_entry(sizes, dirfd(dir), entry->d_name, depth);
-	}
-	return r;
 }
 
 int container_get_own_size(struct container *c, int64_t *ret_bytes, struct error *err)
 {
-	struct error local = ERROR_INIT;
-	auto_fd int upper_fd = open_upper(c, &local);
-	struct sizes sizes = { .count = 0 };
-	int r = upper_fd < 0 ? 0 : measure_dir(&sizes, upper_fd, 0);
+	struct measure measure;
+	int r = container_measure(c, UINT64_MAX, &measure, err);
 
-	if (local.code)
-		return error_set(err, local.code, "%s", local.msg);
-	if (sizes.count > 0)
-		qsort(sizes.linked, sizes.count, sizeof(*sizes.linked), compare_inodes);
-	for (size_t i = 0; i < sizes.count; i++) {
-		if (i == 0 || sizes.linked[i].inode != sizes.linked[i - 1].inode)
-			sizes.bytes += sizes.linked[i].bytes;
-	}
-	free(sizes.linked);
-	if (r < 0)
-		return error_set_sys(err, -r, "cannot measure the files of container '%s'",
-				     c->short_id);
-	*ret_bytes = sizes.bytes;
-	return 0;
+	if (r == 0)
+		*ret_bytes = measure.bytes;
+	return r;
 }

@@ -212,6 +212,10 @@ void container_tell_export(struct container *c);
 const char *const *container_get_made_paths(void);
 /* Bytes of regular files that the container wrote, hard links once. */
 int container_get_own_size(struct container *c, int64_t *ret_bytes, struct error *err);
+/* All that it wrote, the first max_entries of it (graph/measure.h). */
+struct measure;
+int container_measure(struct container *c, uint64_t max_entries, struct measure *ret,
+		      struct error *err);
 /* Pids of its processes, lowest first; heap. Count, 0 when it does not run, or -errno. */
 ssize_t container_list_pids(struct container *c, pid_t **ret, struct error *err);
 struct container_stats {

@@ -64,6 +64,9 @@ static void test_oci(void **state)
 	get_digest(&made.manifest, digest);
 	snprintf(path, sizeof(path), "images/blobs/sha256/%s", digest);
 	assert_content(fixture->fd, path, strbuf_get_str(&made.manifest));
+	struct image *image AUTO(image_unref) = graph_find_image(fixture->graph, "demo", NULL);
+	assert_string_equal(image->manifest_text, strbuf_get_str(&made.manifest));
+	assert_string_equal(image_get_manifest_digest(image), digest);
 	/* Again under another name: the same image. */
 	assert_int_equal(import_all(fixture, "again", &tar, id), 0);
 	assert_int_equal(count_entries(fixture, "images/blobs/sha256"), 3);

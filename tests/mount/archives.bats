@@ -98,6 +98,8 @@ list_store() {
 	expect_equal "$(readlink "$MNT/images/single:1")" "sha256/${id:0:12}"
 	expect_equal "$(readlink "$MNT/images/docker:1")" "sha256/${id:0:12}"
 	expect_equal "$(sha256sum <"$MNT/images/single:1/config" | cut -d' ' -f1)" "$id"
+	expect_equal "$(sha256sum <"$MNT/images/single:1/manifest" | cut -d' ' -f1)" \
+		"$(tar -xOf single.tar index.json | jq -r '.manifests[0].digest[7:]')"
 	expect_equal "$(cat "$MNT/images/single:1/tags")" $'docker:1\nsingle:1'
 	expect_equal "$(wc -l <"$MNT/images/single:1/layers")" 2
 	expect_equal "$(describe "$MNT/images/single:1/rootfs/")" "$(describe want/rootfs)"

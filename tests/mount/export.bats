@@ -66,6 +66,26 @@ list_files() {
 	ctl 'rmi exp:1' >/dev/null
 }
 
+@test "the size is never too small, and not much too large" {
+	local size real
+	# shellcheck disable=SC2016
+	run_container c sh -c '
+		d=; for i in 1 2 3 4 5 6 7 8; do d=$d/$(printf %0200d $i); mkdir $d; done
+		for i in $(seq 500); do : >$d/$i; ln -s /$(printf %0300d $i) /l$i; done
+		dd if=/dev/zero of=/sparse bs=1 count=1 seek=50000000000 2>/dev/null
+		dd if=/dev/zero of=/holes bs=1 count=1 seek=1000000 2>/dev/null; ln /holes /more
+		for i in 1 2 3 4; do dd if=/dev/zero of=/zeros$i bs=1M count=$i 2>/dev/null; done'
+	wait_exit c >/dev/null
+	size=$(stat -c %s "$E") real=$(wc -c <"$E")
+	[ "$size" -gt "$real" ]
+	[ "$size" -lt $((real + 16 * 1024 * 1024)) ] || fail "$size for $real"
+	OPTIONS=--rm run_container r sleep 1000
+	size=$(stat -c %s "$MNT/containers/r/export.tar")
+	[ "$size" -lt $((100 * 1024 * 1024)) ] || fail "$size for a container that runs"
+	mkdir "$MNT/containers/none"
+	[ "$(stat -c %s "$MNT/containers/none/export.tar")" -lt $((2 * 1024 * 1024)) ]
+}
+
 @test "each open is an archive of its own; who closes early ends the work; nobody seeks" {
 	run_container c sh -c 'dd if=/dev/urandom of=/big bs=1M count=20 2>/dev/null'
 	expect_equal "$(wait_exit c)" 0
