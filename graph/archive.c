@@ -317,7 +317,7 @@ static int read_lists(struct batch *batch, const struct sorter *sorter,
 	bool has_manifest = sorter_find(sorter, "manifest.json");
 	int ret = 0;
 
-	if (!has_index && !has_manifest)
+	if (!has_index && !has_manifest && !sorter_has_v1(sorter))
 		return error_set(err, EINVAL,
 				 "the archive of images has neither index.json nor manifest.json");
 	if (has_index)
@@ -326,6 +326,8 @@ static int read_lists(struct batch *batch, const struct sorter *sorter,
 		forget_names(images);
 	if (ret == 0 && has_manifest)
 		ret = archive_read_docker(sorter, images, err);
+	if (!has_index && !has_manifest)
+		ret = archive_read_v1(batch, sorter, images, err);
 	if (ret == 0 && images->count == 0)
 		ret = error_set(err, EINVAL, "the archive holds no image");
 	return ret;

@@ -27,10 +27,12 @@ int archive_image_add_name(struct archive_image *image, const char *name, struct
 /* Room for so many layers, whose digests are the caller's to fill in. */
 int archive_image_set_layers(struct archive_image *image, size_t count, struct error *err);
 
-/* archive_oci.c, archive_docker.c */
+/* archive_oci.c, archive_docker.c, archive_v1.c */
 int archive_read_oci(struct batch *batch, const struct sorter *sorter,
 		     struct archive_images *images, struct error *err);
 int archive_read_docker(const struct sorter *sorter, struct archive_images *images,
 			struct error *err);
+int archive_read_v1(struct batch *batch, const struct sorter *sorter, struct archive_images *images,
+		    struct error *err);
 
 #endif

@@ -390,6 +390,27 @@ const char *sorter_find(const struct sorter *sorter, const char *path)
 	return item && !item->target ? item->digest : NULL;
 }
 
+const char *sorter_get_path(const struct sorter *sorter, size_t index)
+{
+	return index < sorter->count ? sorter->items[index].path : NULL;
+}
+
+bool sorter_has_v1(const struct sorter *sorter)
+{
+	char layer[DIGEST_SIZE + 16];
+
+	for (size_t i = 0; i < sorter->count; i++) {
+		const char *path = sorter->items[i].path;
+
+		if (!begins_with_digits(path) || strcmp(path + HEX_LEN, "/json") != 0)
+			continue;
+		snprintf(layer, sizeof(layer), "%.*s/layer.tar", HEX_LEN, path);
+		if (sorter_find(sorter, layer))
+			return true;
+	}
+	return false;
+}
+
 int sorter_read_json(const struct sorter *sorter, const char *path, json_t **ret, struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf text = STRBUF_INIT;
@@ -430,7 +451,7 @@ int sorter_judge(struct sorter *sorter, bool *ret_has_images, struct error *err)
 	int ret = 0;
 
 	sort_items(sorter);
-	if (!sorter_has_images(sorter) && has_fitting_list(sorter))
+	if (!sorter_has_images(sorter) && (has_fitting_list(sorter) || sorter_has_v1(sorter)))
 		ret = decide_images(sorter, err);
 	if (ret >= 0 && !sorter_has_images(sorter))
 		ret = decide_rootfs(sorter, err);

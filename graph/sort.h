@@ -35,6 +35,10 @@ bool sorter_has_images(const struct sorter *sorter);
 
 /* Make up its mind. True: an archive of images. */
 int sorter_judge(struct sorter *sorter, bool *ret_has_images, struct error *err);
+/* The path of the entry with that number, in the order of their bytes; NULL: there are no more. */
+const char *sorter_get_path(const struct sorter *sorter, size_t index);
+/* Is there an image in the form of before Docker 1.10, "ID/json" beside "ID/layer.tar"? */
+bool sorter_has_v1(const struct sorter *sorter);
 /* The digest of an entry's content, or NULL: the entry is not there. "./" in front, links
  * from one entry to another are followed. */
 const char *sorter_find(const struct sorter *sorter, const char *path);

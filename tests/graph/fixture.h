@@ -121,6 +121,20 @@ static inline void run(const struct fixture *fixture, const char *command)
 	assert_int_equal(system(strbuf_get_str(&text)), 0);
 }
 
+/* What is in a file of the scratch directory, in writes of step. */
+static inline void import_file(struct fixture *fixture, const char *file, const char *name,
+			       size_t step)
+{
+	AUTO(strbuf_deinit) struct strbuf bytes = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+	char id[GRAPH_ID_SIZE];
+
+	int ret = path_read_file(fixture->fd, file, 64 << 20, &bytes, &err);
+	assert_ok(ret, &err);
+	ret = import_bytes(fixture->graph, name, bytes.data, bytes.len, step, id, &err);
+	assert_ok(ret, &err);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 #endif

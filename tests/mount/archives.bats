@@ -217,14 +217,13 @@ for m in tarfile.open("single.tar"):
 	cd "$SANDBOX/work"
 	before=$(list_store)
 	mkfifo pipe
-	"$TRY" write "$MNT/ctl" "load $PWD/pipe" &
+	"$TRY" write "$MNT/ctl" "load $PWD/pipe" >errno &
 	exec {fd}>pipe
 	head -c 100000 single.tar >&"$fd"
 	kill_engine
-	# It goes on with what is left in the pipe, until nobody waits for it any more.
-	field "$MNT/info" Pid
-	kill -TERM $!
-	wait $! || :
+	# The first part is lost, and nobody is to take the rest for all.
+	wait $!
+	expect_equal "$(cat errno)" EIO
 	exec {fd}>&-
 	eventually has_no_rubbish
 	expect_equal "$(list_store)" "$before"
