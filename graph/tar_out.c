@@ -5,8 +5,9 @@
  * - Extended attributes are written twice unless told otherwise; everybody reads SCHILY's.
  * - Of a sparse file it wants all bytes, and leaves the holes out itself.
  * - archive_errno() may be -1, so a failure of the output is kept here.
- * - archive_write_fail() makes archive_write_free() leave its buffers behind. What is given up has an
- *   output that fails instead, so that the end which the free would write goes nowhere.
+ * - An archive that has failed, by archive_write_fail() too, leaves its buffers behind when it is freed.
+ *   So it hears of no failure of the output before it is given up: then the output fails, so that the
+ *   end which the free would write goes nowhere.
  */
 #include "graph/tar_out.h"
 
@@ -25,18 +26,19 @@ struct tar_out {
 	int (*write)(void *arg, const void *bytes, size_t len);
 	void *arg;
 	int failure; /* of write, negative */
+	bool given_up;
 };
 
 static la_ssize_t pass_on(struct archive *archive, void *arg, const void *bytes, size_t len)
 {
 	struct tar_out *out = arg;
 
-	if (out->failure == 0)
-		out->failure = out->write(out->arg, bytes, len);
-	if (out->failure < 0) {
-		archive_set_error(archive, -out->failure, "the output failed");
+	if (out->given_up) {
+		archive_set_error(archive, ECANCELED, "a half archive has no end");
 		return -1;
 	}
+	if (out->failure == 0)
+		out->failure = out->write(out->arg, bytes, len);
 	return (la_ssize_t)len;
 }
 
@@ -44,9 +46,7 @@ void tar_out_free(struct tar_out *out)
 {
 	if (!out)
 		return;
-	/* Nothing more is written: a half archive has no end. */
-	if (out->failure == 0)
-		out->failure = -ECANCELED;
+	out->given_up = true;
 	if (out->archive)
 		archive_write_free(out->archive);
 	if (out->locale) {
@@ -83,10 +83,10 @@ static int check(struct tar_out *out, la_ssize_t ret, struct error *err)
 {
 	const char *text = archive_error_string(out->archive);
 
-	if (ret >= 0 || ret == ARCHIVE_WARN)
-		return 0;
 	if (out->failure < 0)
 		return out->failure;
+	if (ret >= 0 || ret == ARCHIVE_WARN)
+		return 0;
 	return error_set(err, EIO, "cannot write the archive: %s", text ? text : "unknown error");
 }
 
