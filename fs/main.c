@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -43,6 +44,17 @@ static void open_missing_stdio(void)
 		close(fd);
 }
 
+/* The C library lets these grow to 32 and 64 MiB when large blocks are freed, after which each of
+ * its arenas, one for almost every thread, keeps as much of what an import or a pull once needed.
+ * The blocks of ordinary reads and writes, 128 KiB, still go round without the kernel. */
+#define LARGE_BLOCK_BYTES (256 << 10)
+
+static void keep_memory_small(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+	mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK_BYTES);
+}
+
 static int hold(const struct arguments *arguments, int ready_fd, struct error *err)
 {
 	struct server_options server = {
@@ -65,6 +77,7 @@ static int hold(const struct arguments *arguments, int ready_fd, struct error *e
 	};
 	struct utsname name;
 
+	keep_memory_small();
 	holder.can_resend = uname(&name) == 0 && holder_can_resend(name.release);
 	return holder_run(&holder, err);
 }
