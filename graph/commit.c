@@ -144,19 +144,6 @@ static int add_change(void *arg, const struct diff_change *change, struct error 
 					    : add_entry(arg, change, path, err);
 }
 
-/* The root itself is told by nobody, and layers are unpacked into one of root's and 0755. */
-static int add_root(struct writer *writer, int upper_fd, struct error *err)
-{
-	auto_fd int fd = openat(upper_fd, ".", O_PATH | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_set_sys(err, errno, "cannot look at the root");
-	if ((st.st_mode & 07777) == 0755 && st.st_uid == 0 && st.st_gid == 0)
-		return 0;
-	return tar_items_add(writer->items, fd, &st, ".", err);
-}
-
 static int write_archive(struct writer *writer, int upper_fd, int lower_fd, const char *const *made,
 			 struct error *err)
 {
@@ -166,7 +153,8 @@ static int write_archive(struct writer *writer, int upper_fd, int lower_fd, cons
 	writer->items = writer->out ? tar_items_new(writer->out) : NULL;
 	if (!writer->items)
 		return error_set_sys(err, ENOMEM, "cannot archive the changes");
-	r = add_root(writer, upper_fd, err);
+	/* Of the root the walk tells nothing. */
+	r = tar_items_add_root(writer->items, upper_fd, err);
 	if (r == 0)
 		r = diff_walk(upper_fd, lower_fd, made, add_change, writer, err);
 	if (r == 0)

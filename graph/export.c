@@ -109,6 +109,8 @@ int export_tree(int root_fd, const struct tar_ids *ids,
 		return error_set_sys(err, ENOMEM, "cannot export the files");
 	if (ids)
 		tar_items_set_ids(walk.items, ids);
-	r = walk_dir(&walk, root_fd, 0);
+	r = tar_items_add_root(walk.items, root_fd, err);
+	if (r == 0)
+		r = walk_dir(&walk, root_fd, 0);
 	return r < 0 ? r : tar_out_finish(walk.out, err);
 }

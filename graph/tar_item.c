@@ -354,6 +354,20 @@ int tar_items_add(struct tar_items *items, int fd, const struct stat *st, const 
 	return write_item(items, &item);
 }
 
+int tar_items_add_root(struct tar_items *items, int root_fd, struct error *err)
+{
+	auto_fd int fd = openat(root_fd, ".", O_PATH | O_CLOEXEC);
+	struct stat st, shown;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_set_sys(err, errno, "cannot look at the root");
+	shown = st;
+	shift_owner(&items->ids, &shown);
+	if ((st.st_mode & 07777) == 0755 && shown.st_uid == 0 && shown.st_gid == 0)
+		return 0;
+	return tar_items_add(items, fd, &st, ".", err);
+}
+
 void tar_items_free(struct tar_items *items)
 {
 	struct linked *linked, *next;

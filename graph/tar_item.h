@@ -36,6 +36,9 @@ void tar_items_set_ids(struct tar_items *items, const struct tar_ids *ids);
  * 0, or -errno with a sentence that names the path (without one when it is the output's). */
 int tar_items_add(struct tar_items *items, int fd, const struct stat *st, const char *path,
 		  struct error *err);
+/* The tree's root as ".", unless it is as it becomes where nothing is said of it: of root's and
+ * 0755. */
+int tar_items_add_root(struct tar_items *items, int root_fd, struct error *err);
 
 /* Bytes of content that an archive gets of a regular file, at most: without its holes, where it has long ones. */
 int64_t tar_items_get_max_bytes(const struct stat *st);

@@ -4,6 +4,8 @@
  *   happens to names only that are no UTF-8.
  * - Extended attributes are written twice unless told otherwise; everybody reads SCHILY's.
  * - Of a sparse file it wants all bytes, and leaves the holes out itself.
+ * - It writes seconds and the fraction one behind the other, also of times before 1970, which
+ *   are a negative whole: a quarter before -3 is -4 and 0.75 in a struct timespec.
  * - archive_errno() may be -1, so a failure of the output is kept here.
  * - An archive that has failed, by archive_write_fail() too, leaves its buffers behind when it is freed.
  *   So it hears of no failure of the output before it is given up: then the output fails, so that the
@@ -90,9 +92,19 @@ static int check(struct tar_out *out, la_ssize_t ret, struct error *err)
 	return error_set(err, EIO, "cannot write the archive: %s", text ? text : "unknown error");
 }
 
+/* Within the last second of 1969 there would have to be a "-0": that loses its fraction. */
+static void put_time(struct archive_entry *entry, const struct timespec *time)
+{
+	if (time->tv_sec < -1 && time->tv_nsec > 0)
+		archive_entry_set_mtime(entry, time->tv_sec + 1, 1000000000 - time->tv_nsec);
+	else
+		archive_entry_set_mtime(entry, time->tv_sec, time->tv_sec < 0 ? 0 : time->tv_nsec);
+}
+
 static void put_attributes(struct archive_entry *entry, const struct tar_entry *from)
 {
 	archive_entry_copy_stat(entry, &from->st);
+	put_time(entry, &from->st.st_mtim);
 	/* They say when somebody looked, and when it was copied. */
 	archive_entry_unset_atime(entry);
 	archive_entry_unset_ctime(entry);

@@ -14,6 +14,7 @@
  *   locale here, where each name that is not ASCII fails, and warnings are ignored.
  * - The end of the input at a header is taken for the end of the archive; what lies
  *   behind the end is not looked at. Both are checked here by counting bytes.
+ * - Of times before 1970 the fraction of a second is not taken as negative.
  * - archive_errno() can be -1 or 0, and the text NULL.
  */
 #include "graph/unpack.h"
@@ -248,6 +249,20 @@ static int take_xattrs(struct archive_entry *from, struct layer_entry *entry,
 	}
 }
 
+/* "-3.25" comes as -3 and a quarter of a second. */
+static struct timespec take_time(time_t seconds, long ns)
+{
+	struct timespec time = { .tv_sec = seconds, .tv_nsec = ns };
+
+	if (ns < 0 || ns > 999999999)
+		time.tv_nsec = 0;
+	if (seconds < 0 && time.tv_nsec > 0) {
+		time.tv_sec = seconds - 1;
+		time.tv_nsec = 1000000000 - ns;
+	}
+	return time;
+}
+
 static int take_entry(struct archive_entry *from, struct layer_entry *entry, struct error *err)
 {
 	int64_t uid = archive_entry_uid(from), gid = archive_entry_gid(from);
@@ -267,10 +282,7 @@ static int take_entry(struct archive_entry *from, struct layer_entry *entry, str
 	entry->size_bytes = archive_entry_size(from);
 	if (entry->size_bytes < 0)
 		return error_set(err, EINVAL, "entry '%s': impossible size", entry->path);
-	entry->mtime.tv_sec = archive_entry_mtime(from);
-	entry->mtime.tv_nsec = archive_entry_mtime_nsec(from);
-	if (entry->mtime.tv_nsec < 0 || entry->mtime.tv_nsec > 999999999)
-		entry->mtime.tv_nsec = 0;
+	entry->mtime = take_time(archive_entry_mtime(from), archive_entry_mtime_nsec(from));
 	return 0;
 }
 

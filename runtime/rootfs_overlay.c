@@ -65,8 +65,8 @@ static void find_path(int dir_fd, char *ret, size_t size)
 	snprintf(ret, size, "%s", self);
 }
 
-/* The root directory of the container is the upper one: it takes owner and mode from
- * the highest layer's when it is made. */
+/* The root directory of the container is the upper one: it takes owner, mode and time
+ * from the highest layer's when it is made. */
 static int make_upper(const struct rootfs_spec *spec, struct error *err)
 {
 	struct stat st = { .st_mode = 0755 };
@@ -80,9 +80,13 @@ static int make_upper(const struct rootfs_spec *spec, struct error *err)
 					     &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_set_sys(err, errno, "cannot look at layer '%s'",
 				     spec->diff_ids[spec->layer_count - 1]);
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, st.st_mtim };
+	if (spec->layer_count == 0)
+		times[1].tv_nsec = UTIME_NOW;
 	if (fchownat(spec->container_dir_fd, "upper", st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) <
 		    0 ||
-	    fchmodat(spec->container_dir_fd, "upper", st.st_mode & 07777, 0) < 0)
+	    fchmodat(spec->container_dir_fd, "upper", st.st_mode & 07777, 0) < 0 ||
+	    utimensat(spec->container_dir_fd, "upper", times, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_set_sys(err, errno, "cannot set the owner of the root of '%s'",
 				     spec->id);
 	return 0;

@@ -28,6 +28,7 @@ static int set_up(void **state)
 	struct scratch *scratch = calloc(1, sizeof(*scratch));
 
 	scratch->fd = test_make_dir(scratch->path);
+	assert_int_equal(fchmod(scratch->fd, 0755), 0);
 	*state = scratch;
 	return 0;
 }
@@ -95,6 +96,40 @@ static void expect(const struct scratch *scratch, const char *expected)
 static void test_empty(void **state)
 {
 	expect(*state, "");
+}
+
+static void test_root(void **state)
+{
+	struct scratch *scratch = *state;
+
+	assert_int_equal(fchmod(scratch->fd, 0750), 0);
+	expect(scratch, "./ 40750 0 \n");
+}
+
+/* As others read them: seconds and fraction are one number. */
+static void test_times(void **state)
+{
+	static const struct {
+		struct timespec time;
+		const char *text;
+	} cases[] = {
+		{ { 1, 500000000 }, " mtime=1.5\n" },
+		{ { -5, 0 }, " mtime=-5\n" },
+		{ { -4, 750000000 }, " mtime=-3.25\n" },
+		{ { -1, 750000000 }, " mtime=-1\n" },
+	};
+	struct scratch *scratch = *state;
+
+	put_file(scratch->fd, "a", "1");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		AUTO(strbuf_deinit) struct strbuf tar = STRBUF_INIT;
+		struct timespec times[2] = { cases[i].time, cases[i].time };
+		struct error err = ERROR_INIT;
+
+		assert_int_equal(utimensat(scratch->fd, "a", times, 0), 0);
+		assert_ok(export_tree(scratch->fd, NULL, keep, &tar, &err), &err);
+		assert_non_null(memmem(tar.data, tar.len, cases[i].text, strlen(cases[i].text)));
+	}
 }
 
 static void test_kinds(void **state)
@@ -189,8 +224,8 @@ static void test_output_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_empty),  TEST(test_kinds),        TEST(test_long_name),
-		TEST(test_sparse), TEST(test_output_fails),
+		TEST(test_empty),     TEST(test_root),   TEST(test_times),        TEST(test_kinds),
+		TEST(test_long_name), TEST(test_sparse), TEST(test_output_fails),
 	};
 
 	return cmocka_run_group_tests_name("export", tests, NULL, NULL);

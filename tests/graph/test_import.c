@@ -179,6 +179,8 @@ static void test_attributes(void **state)
 	tar_dir(&tar, "dir2");
 	tar_pax(&tar, "mtime", "1600000000.123456789", 20);
 	tar_file(&tar, "late", "x");
+	tar_pax(&tar, "mtime", "-3.25", 5);
+	tar_file(&tar, "early", "x");
 	import_ok(fixture, "demo", &tar);
 
 	auto_fd int fd = open_layer(fixture, "demo");
@@ -194,6 +196,9 @@ static void test_attributes(void **state)
 	assert_int_equal(fstatat(fd, "late", &st, 0), 0);
 	assert_int_equal(st.st_mtim.tv_sec, 1600000000);
 	assert_int_equal(st.st_mtim.tv_nsec, 123456789);
+	assert_int_equal(fstatat(fd, "early", &st, 0), 0);
+	assert_int_equal(st.st_mtim.tv_sec, -4);
+	assert_int_equal(st.st_mtim.tv_nsec, 750000000);
 }
 
 static bool is_whiteout(int fd, const char *path)
