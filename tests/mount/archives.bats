@@ -230,27 +230,3 @@ for m in tarfile.open("single.tar"):
 	expect_equal "$(ctl "load $PWD/docker.tar")" "$(cat id)"
 	ctl "rmi team/two:1" >/dev/null
 }
-
-@test "a root file system of packages goes in and out and in again as it was" {
-	local sources=(usr/share/zoneinfo usr/include/linux etc) tree source
-	cd "$SANDBOX/work"
-	mkdir big
-	tree=$PWD/big
-	for source in "${sources[@]}"; do
-		[ ! -d "/$source" ] || tar -C / --ignore-failed-read -cf - "$source" 2>/dev/null |
-			tar -C big -xf - 2>/dev/null || :
-	done
-	mkdir big/odd
-	fill_tree "$tree/odd"
-	[ "$(find big | wc -l)" -gt 1500 ]
-	tar -C big --xattrs --xattrs-include='*' -cf big.tar .
-	describe big >big.want
-	cp big.tar "$MNT/images/big:1"
-	expect_equal "$(describe "$MNT/images/big:1/rootfs/")" "$(cat big.want)"
-	cat "$MNT/images/big:1/image.tar" >big.saved
-	ctl 'rmi big:1' >/dev/null
-	ctl "load $PWD/big.saved" >/dev/null
-	expect_equal "$(describe "$MNT/images/big:1/rootfs/")" "$(cat big.want)"
-	ctl 'rmi big:1' >/dev/null
-	rm -rf big big.*
-}
