@@ -80,6 +80,8 @@ int command_take_mount(void *target, const struct option_spec *spec, const char 
 		       struct error *err);
 int command_take_ulimit(void *target, const struct option_spec *spec, const char *value,
 			struct error *err);
+int command_take_device(void *target, const struct option_spec *spec, const char *value,
+			struct error *err);
 int command_take_restart_policy(void *target, const struct option_spec *spec, const char *value,
 				struct error *err);
 

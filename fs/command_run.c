@@ -318,6 +318,8 @@ static int refuse_file(TAKE_ARGS)
 	{ OPTION(0, "cap-add", "CAPABILITY"), .take = take_item, HOST("CapAdd") }, \
 	{ OPTION(0, "cap-drop", "CAPABILITY"), .take = take_item, HOST("CapDrop") }, \
 	{ OPTION(0, "cidfile", "FILE"), .take = refuse_cidfile, .hidden = true }, \
+	{ OPTION(0, "device", "HOST[:PATH][:rwm]"), .take = command_take_device, HOST("Devices") }, \
+	{ OPTION(0, "device-cgroup-rule", "RULE"), .take = take_item, HOST("DeviceCgroupRules") }, \
 	{ OPTION(0, "dns", "ADDRESS"), .take = take_item, TOP("Dns") }, \
 	{ OPTION(0, "dns-option", "OPTION"), .take = take_item, HOST("DnsOptions") }, \
 	{ OPTION(0, "dns-opt", "OPTION"), .take = take_item, HOST("DnsOptions"), .hidden = true }, \

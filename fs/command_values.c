@@ -5,6 +5,7 @@
 #include "fs/command_private.h"
 
 #include "base/num.h"
+#include "runtime/device_rule.h"
 #include "runtime/portspec.h"
 
 #include <stdio.h>
@@ -236,6 +237,41 @@ int command_take_restart_policy(void *target, const struct option_spec *spec, co
 		target, spec->host, spec->key,
 		json_pack("{s:O, s:I}", "Name", name, "MaximumRetryCount", (json_int_t)retries),
 		err);
+}
+
+/* --- devices -------------------------------------------------------------- */
+
+int command_take_device(void *target, const struct option_spec *spec, const char *value,
+			struct error *err)
+{
+	auto_json json_t *path = NULL;
+	auto_json json_t *inside = NULL;
+	auto_free char *copy = strdup(value);
+	char *words[3] = { NULL, NULL, NULL }, *rest = copy;
+	size_t count = 0;
+	int ret;
+
+	if (!copy)
+		return error_set_sys(err, ENOMEM, "cannot take '%s'", value);
+	while (count < 3 && rest)
+		words[count++] = strsep(&rest, ":");
+	/* Without a path in the container. */
+	if (count == 2 && device_access_parse(words[1]) != 0) {
+		words[2] = words[1];
+		words[1] = NULL;
+	}
+	if (rest || (words[2] && device_access_parse(words[2]) == 0))
+		return error_set(err, EINVAL, "'%s' is not HOST[:PATH][:rwm]", value);
+	ret = command_make_text(words[0], &path, err);
+	if (ret == 0)
+		ret = command_make_text(words[1] ? words[1] : words[0], &inside, err);
+	if (ret < 0)
+		return ret;
+	return command_append_json(target, spec->host, spec->key,
+				   json_pack("{s:O, s:O, s:s}", "PathOnHost", path,
+					     "PathInContainer", inside, "CgroupPermissions",
+					     words[2] ? words[2] : "rwm"),
+				   err);
 }
 
 /* --- mounts --------------------------------------------------------------- */

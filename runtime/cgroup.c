@@ -98,14 +98,22 @@ static int apply_new(const struct cgroup_host *host, int tree, int group_fd,
 	return ret;
 }
 
-static int allow_devices(const struct cgroup_host *host, int tree, int group_fd, struct error *err)
+static int allow_devices(const struct cgroup_host *host, int tree, int group_fd,
+			 const struct cgroup_limits *limits, struct error *err)
 {
+	auto_fd int own_fd = -1;
 	int ret = 0;
 
 	if (tree == CGROUP_DEVICES)
-		return cgroup_v1_allow_devices(group_fd, err);
-	if (tree == CGROUP_TREE_V2 && host->device_bpf >= 0)
-		ret = cgroup_bpf_attach(host->device_bpf, group_fd);
+		return cgroup_v1_allow_devices(group_fd, limits->devices, limits->device_count,
+					       err);
+	if (tree != CGROUP_TREE_V2 || host->device_bpf < 0)
+		return 0;
+	/* Those that want no more share one program. */
+	if (limits->device_count > 0)
+		ret = own_fd = cgroup_bpf_load_devices(limits->devices, limits->device_count);
+	if (ret >= 0)
+		ret = cgroup_bpf_attach(own_fd >= 0 ? own_fd : host->device_bpf, group_fd);
 	if (ret < 0)
 		return error_set_sys(err, -ret, "cannot attach the device list");
 	return 0;
@@ -140,7 +148,7 @@ static int create_in_tree(const struct cgroup_host *host, int tree, const char *
 		return group_fd;
 	ret = apply_new(host, tree, group_fd, settings, count, err);
 	if (ret == 0 && !limits->all_devices)
-		ret = allow_devices(host, tree, group_fd, err);
+		ret = allow_devices(host, tree, group_fd, limits, err);
 	return ret < 0 ? ret : keep_group(tree, id, &group_fd, cgroup, err);
 }
 
@@ -296,7 +304,6 @@ static int change(struct update *update, const struct cgroup_setting *setting, s
 				     update->id);
 	old = &update->old[update->old_count];
 	*old = *setting;
-	old->is_inherited = false;
 	cgroup_read_file(*group_fd, setting->file, old->value, sizeof(old->value));
 	ret = cgroup_setting_check(*group_fd, setting, err);
 	if (ret == 0)

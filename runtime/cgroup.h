@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "runtime/device_rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +39,10 @@ struct cgroup_limits {
 	int64_t cpu_period_us, cpu_quota_us;
 	/* Processors and memory nodes to use, "0-2,5"; NULL or "": all. */
 	const char *cpuset_cpus, *cpuset_mems;
-	int64_t pids;     /* 0 or -1: none */
+	int64_t pids; /* 0 or -1: none */
+	/* Of devices what is allowed besides the usual; borrowed. */
+	const struct device_rule *devices;
+	size_t device_count;
 	bool all_devices; /* privileged: no device list */
 };
 

@@ -252,7 +252,7 @@ static int make_parents(struct cgroup_host *host, const struct cgroup_mounts *mo
 		if (ret < 0)
 			return ret;
 		if (tree == CGROUP_TREE_V2)
-			host->device_bpf = cgroup_bpf_load_devices();
+			host->device_bpf = cgroup_bpf_load_devices(NULL, 0);
 	}
 	return 0;
 }

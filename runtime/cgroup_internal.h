@@ -70,8 +70,8 @@ struct cgroup_setting {
 	enum cgroup_controller controller;
 	const char *file;
 	char value[CPULIST_TEXT_MAX + 1];
-	bool is_default;   /* what a new group has anyway */
-	bool is_inherited; /* what its parent has is written, not value */
+	bool is_default;     /* what a new group has anyway */
+	const char *parents; /* the file of its parent that an empty value stands for; NULL: none */
 };
 #define CGROUP_SETTINGS_MAX 12
 
@@ -106,10 +106,11 @@ DEFINE_AUTO_DEINIT(struct cgroup_pids, cgroup_pids_deinit);
 int cgroup_each_child(int group_fd, int (*visit)(void *arg, int group_fd, const char *name),
 		      void *arg);
 
-/* Load the program of the default device list; descriptor or -errno. */
-int cgroup_bpf_load_devices(void);
+/* Load the program of the default device list and these rules besides; descriptor or -errno. */
+int cgroup_bpf_load_devices(const struct device_rule *rules, size_t count);
 int cgroup_bpf_attach(int prog_fd, int group_fd);
 /* The same list for the devices controller of version 1. */
-int cgroup_v1_allow_devices(int group_fd, struct error *err);
+int cgroup_v1_allow_devices(int group_fd, const struct device_rule *rules, size_t count,
+			    struct error *err);
 
 #endif

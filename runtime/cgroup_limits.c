@@ -36,7 +36,7 @@ static struct cgroup_setting *add(struct settings *s, enum cgroup_controller con
 	setting->controller = controller;
 	setting->file = file;
 	setting->is_default = is_default;
-	setting->is_inherited = false;
+	setting->parents = NULL;
 	return setting;
 }
 
@@ -142,7 +142,8 @@ static int make_cpu(struct settings *s, struct error *err)
 	return 0;
 }
 
-/* A list of processors or nodes; version 1 wants them all where version 2 wants none. */
+/* A list of processors or nodes. An empty one, for all, is written as the parent's: version 1 has no other way,
+ * and version 2 refuses an empty list for a group with processes. */
 static int add_list(struct settings *s, int tree, const char *what, const char *file,
 		    const char *effective, const char *list, struct error *err)
 {
@@ -151,11 +152,10 @@ static int add_list(struct settings *s, int tree, const char *what, const char *
 	char here[CPULIST_TEXT_MAX + 1];
 	struct cpulist wanted, all;
 
-	if (setting->is_default) {
-		setting->value[0] = '\0';
-		setting->is_inherited = tree != CGROUP_TREE_V2;
+	setting->parents = tree == CGROUP_TREE_V2 ? effective : file;
+	setting->value[0] = '\0';
+	if (setting->is_default)
 		return 0;
-	}
 	cgroup_read_file(parent_fd, effective, here, sizeof(here));
 	if (cpulist_parse(list, &wanted) < 0)
 		return error_set(err, EINVAL, "'%s' is not a list of %s", list, what);
@@ -230,13 +230,13 @@ int cgroup_setting_write(int group_fd, const struct cgroup_setting *setting, str
 	const char *text = setting->value;
 	int ret;
 
-	if (setting->is_inherited) {
-		read_of_parent(group_fd, setting->file, parents, sizeof(parents));
+	if (*text == '\0' && setting->parents) {
+		cgroup_read_file(group_fd, setting->file, parents, sizeof(parents));
+		if (*parents == '\0')
+			return 0;
+		read_of_parent(group_fd, setting->parents, parents, sizeof(parents));
 		text = parents;
 	}
-	/* An empty list is a line too: no bytes are no write. */
-	if (*text == '\0')
-		text = "\n";
 	ret = fd < 0 ? -errno : path_write_all(fd, text, strlen(text));
 
 	if (ret == -ENOENT && setting->is_default)

@@ -5,6 +5,7 @@
 #include "runtime/config_value.h"
 
 #include "base/num.h"
+#include "runtime/device_rule.h"
 #include "runtime/mountspec.h"
 #include "runtime/portspec.h"
 #include "runtime/security.h"
@@ -216,6 +217,57 @@ int config_check_ulimits(const json_t *value, struct error *err)
 
 	json_array_foreach(value, i, item) {
 		ret = check_ulimit(item, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* --- devices -------------------------------------------------------------- */
+
+/* Where it will be: below /dev, which alone is the container's own to be filled. */
+static int check_device_target(const char *path, struct error *err)
+{
+	auto_free char *clean = NULL;
+	int ret = mountspec_clean_target(path, &clean, err);
+
+	if (ret == 0 && strcmp(clean, "/dev") != 0 && strncmp(clean, "/dev/", 5) != 0)
+		return error_set(err, EINVAL, "'%s' is not below /dev of the container", path);
+	return ret;
+}
+
+static int check_device(const json_t *device, struct error *err)
+{
+	static const char *const members[] = { "PathOnHost", "PathInContainer", "CgroupPermissions",
+					       NULL };
+	const char *path = "", *inside = "", *access = "";
+	int ret = config_check_members(device, members, err);
+
+	if (ret == 0)
+		ret = config_get_text(device, "PathOnHost", &path, err);
+	if (ret == 0)
+		ret = config_get_text(device, "PathInContainer", &inside, err);
+	if (ret == 0)
+		ret = config_get_text(device, "CgroupPermissions", &access, err);
+	if (ret < 0)
+		return ret;
+	if (*path != '/')
+		return error_set(err, EINVAL, "the device '%s' is not an absolute path", path);
+	if (*access && device_access_parse(access) == 0)
+		return error_set(err, EINVAL,
+				 "'%s' is not what may be done with '%s'; letters of rwm", access,
+				 path);
+	return check_device_target(*inside ? inside : path, err);
+}
+
+int config_check_devices(const json_t *value, struct error *err)
+{
+	json_t *item;
+	size_t i;
+	int ret;
+
+	json_array_foreach(value, i, item) {
+		ret = check_device(item, err);
 		if (ret < 0)
 			return ret;
 	}

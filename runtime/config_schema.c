@@ -62,6 +62,8 @@ const struct config_key config_keys[] = {
 	{ HOST("CpuQuota", INT), LIVE, JSON(cpu_quota) },
 	{ HOST("CpusetCpus", STRING), LIVE, TEXT(cpuset) },
 	{ HOST("CpusetMems", STRING), LIVE, TEXT(cpuset) },
+	{ HOST("DeviceCgroupRules", STRINGS), TEXT(device_rule) },
+	{ HOST("Devices", OBJECTS), JSON(devices) },
 	{ HOST("DnsOptions", STRINGS), TEXT(one_line) },
 	{ HOST("DnsSearch", STRINGS), TEXT(search) },
 	{ HOST("ExtraHosts", STRINGS), TEXT(extra_host) },

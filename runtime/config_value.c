@@ -10,6 +10,7 @@
 #include "graph/graph.h"
 #include "runtime/config.h"
 #include "runtime/cpulist.h"
+#include "runtime/device_rule.h"
 #include "runtime/mountspec.h"
 #include "runtime/portspec.h"
 
@@ -144,6 +145,15 @@ int config_check_cpuset(const char *text, struct error *err)
 
 	if (cpulist_parse(text, &list) < 0)
 		return error_set(err, EINVAL, "'%s' is not a list like 0-2,5", text);
+	return 0;
+}
+
+int config_check_device_rule(const char *text, struct error *err)
+{
+	struct device_rule rule;
+
+	if (device_rule_parse(text, &rule) < 0)
+		return error_set(err, EINVAL, "'%s' is not a rule like 'c 1:3 rwm'", text);
 	return 0;
 }
 

@@ -39,6 +39,7 @@ int config_check_network(const char *text, struct error *err);
 int config_check_userns(const char *text, struct error *err);
 int config_check_group(const char *text, struct error *err);
 int config_check_cpuset(const char *text, struct error *err);
+int config_check_device_rule(const char *text, struct error *err);
 
 /* For struct config_key's check_json, whose types were checked already. */
 int config_check_memory(const json_t *value, struct error *err);
@@ -58,6 +59,7 @@ int config_check_port_bindings(const json_t *value, struct error *err);
 int config_check_restart_policy(const json_t *value, struct error *err);
 int config_check_log_config(const json_t *value, struct error *err);
 int config_check_ulimits(const json_t *value, struct error *err);
+int config_check_devices(const json_t *value, struct error *err);
 int config_check_mounts(const json_t *value, struct error *err);
 int config_check_tmpfs(const json_t *value, struct error *err);
 

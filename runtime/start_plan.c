@@ -54,7 +54,7 @@ struct start_plan {
 	struct launch_mount *mounts;
 	size_t mount_count;
 	char shm_options[48];
-	struct devices devices; /* of a privileged one */
+	struct devices devices; /* when there are others than the usual */
 	struct launch_spec spec;
 };
 
@@ -85,6 +85,40 @@ int start_decide_rights(struct engine *engine, const struct config *config, uint
 	return security_get_seccomp(*ret_caps, engine->run_fd, ret_seccomp, ret_count, err);
 }
 
+/* A /dev that is a directory of the host's, or a volume, has its nodes. */
+static bool has_own_dev(const struct start_plan *plan)
+{
+	const json_t *dev = volume_find_mount(plan->volumes, "/dev");
+
+	return !dev || !strcmp(json_get_str(dev, "Type", ""), "tmpfs");
+}
+
+static int find_devices(struct start_plan *plan, struct error *err)
+{
+	const json_t *host = json_object_get(plan->effective, "HostConfig");
+	struct devices *devices = &plan->devices;
+	auto_fd int fd = -1;
+	int ret = devices_take(json_get_array(host, "Devices"),
+			       json_get_array(host, "DeviceCgroupRules"), devices, err);
+
+	plan->config.limits.devices = devices->rules;
+	plan->config.limits.device_count = devices->rule_count;
+	if (ret < 0)
+		return ret;
+	if (!has_own_dev(plan))
+		return devices->count == 0 ? 0
+					   : error_set(err, EINVAL,
+						       "the device '/dev/%s' cannot be made: /dev "
+						       "is a volume",
+						       devices->list[0].path);
+	if (!plan->config.privileged)
+		return devices->count == 0 ? 0 : devices_add_usual(devices, err);
+	fd = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_sys(err, errno, "cannot open /dev");
+	return devices_find(fd, devices, err);
+}
+
 static int look_up(struct start_plan *plan, struct error *err)
 {
 	AUTO(container_view_unref)
@@ -104,6 +138,8 @@ static int look_up(struct start_plan *plan, struct error *err)
 					  &plan->seccomp, &plan->seccomp_count, err);
 	if (ret == 0)
 		ret = volume_decide(plan->container, plan->effective, &plan->volumes, err);
+	if (ret == 0)
+		ret = find_devices(plan, err);
 	return ret;
 }
 
@@ -343,26 +379,6 @@ void start_fill_rights(struct launch_spec *spec, const struct config *config,
 	spec->oom_score_adj = config->oom_score_adj;
 }
 
-/* A /dev that is a directory of the host's, or a volume, has its nodes. */
-static bool has_own_dev(const struct start_plan *plan)
-{
-	const json_t *dev = volume_find_mount(plan->volumes, "/dev");
-
-	return !dev || !strcmp(json_get_str(dev, "Type", ""), "tmpfs");
-}
-
-static int find_devices(struct start_plan *plan, struct error *err)
-{
-	auto_fd int fd = -1;
-
-	if (!plan->config.privileged || !has_own_dev(plan))
-		return 0;
-	fd = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return error_set_sys(err, errno, "cannot open /dev");
-	return devices_find(fd, &plan->devices, err);
-}
-
 static void fill_file_system(struct start_plan *plan, struct launch_spec *spec)
 {
 	spec->rootfs_fd = plan->rootfs_fd;
@@ -435,8 +451,6 @@ int start_plan_make(struct start_plan *plan, uint64_t run, struct error *err)
 		ret = make_files(plan, err);
 	if (ret == 0)
 		ret = make_mounts(plan, err);
-	if (ret == 0)
-		ret = find_devices(plan, err);
 	if (ret == 0)
 		ret = make_sysctls(plan, err);
 	if (ret == 0)

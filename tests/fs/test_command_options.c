@@ -101,6 +101,16 @@ static void test_options_security(void **state)
 		      "{'HostConfig':{'CapAdd':['NET_ADMIN','SYS_TIME'],'CapDrop':['ALL']}}");
 	check_options("--security-opt no-new-privileges --security-opt seccomp=unconfined",
 		      "{'HostConfig':{'SecurityOpt':['no-new-privileges','seccomp=unconfined']}}");
+	check_options(
+		"--device /dev/fuse --device /dev/a:/dev/b --device /dev/c:r",
+		"{'HostConfig':{'Devices':[{'PathOnHost':'/dev/fuse',"
+		"'PathInContainer':'/dev/fuse','CgroupPermissions':'rwm'},"
+		"{'PathOnHost':'/dev/a','PathInContainer':'/dev/b','CgroupPermissions':'rwm'},"
+		"{'PathOnHost':'/dev/c','PathInContainer':'/dev/c','CgroupPermissions':'r'}]}}");
+	check_options(
+		"--device /dev/a:/dev/b:mw --device-cgroup-rule 'c 1:* rw'",
+		"{'HostConfig':{'DeviceCgroupRules':['c 1:* rw'],'Devices':["
+		"{'PathOnHost':'/dev/a','PathInContainer':'/dev/b','CgroupPermissions':'mw'}]}}");
 	check_options("--sysctl net.core.somaxconn=10",
 		      "{'HostConfig':{'Sysctls':{'net.core.somaxconn':'10'}}}");
 }

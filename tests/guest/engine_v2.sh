@@ -130,11 +130,12 @@ test_limits() {
 	ctl 'rm -f limits'
 	options='--cpu-period 50000 --cpu-quota 20000 --memory-reservation 8m --cpuset-cpus 0'
 	ctl "run --name limits $options demo:1 sleep 1000" >/dev/null
+	group=$(group_of limits)
 	expect "$(cat "$group/cpu.max")" "20000 50000"
 	expect "$(cat "$group/memory.low")" 8388608
 	expect "$(cat "$group/cpuset.cpus")" 0
 	echo '{"HostConfig": {"CpusetCpus": null, "CpusetMems": "0"}}' >"$(c limits config)"
-	expect "$(cat "$group/cpuset.cpus")" ''
+	expect "$(cat "$group/cpuset.cpus.effective")" "$(cat /sys/fs/cgroup/cpuset.cpus.effective)"
 	expect "$(cat "$group/cpuset.mems")" 0
 	ctl 'rm -f limits'
 	[ ! -e "$group" ] || fail "the group is left"
@@ -192,6 +193,11 @@ test_devices() {
 	expect "$(cat "$(c devices wait)")" 0
 	expect "$(tr '\n' ' ' <"$(c devices stdout)")" "0 4 0 "
 	grep -q 'kmsg.*Operation not permitted' "$(c devices stderr)"
+	ctl 'rm devices'
+	shell "run --name devices --device-cgroup-rule 'a 10:229 rm'" \
+		'mknod /fuse c 10 229; (exec 3</fuse) && echo opened; exec 3>/fuse'
+	expect "$(cat "$(c devices wait)")" 1
+	expect "$(cat "$(c devices stdout)")" opened
 	ctl 'rm devices'
 }
 

@@ -106,6 +106,10 @@ test_devices() {
 	expect_equal "$(wait_exit devices)" 0
 	expect_equal "$(cat "$MNT/containers/devices/stdout")" 4
 	expect_match "$(cat "$MNT/containers/devices/stderr")" 'kmsg: Operation not permitted'
+	OPTIONS="--device-cgroup-rule 'a 10:229 rm'" run_container fuse \
+		sh -c 'mknod /fuse c 10 229; (exec 3</fuse) && echo opened; exec 3>/fuse'
+	expect_equal "$(wait_exit fuse)" 1
+	expect_match "$(cat "$MNT/containers/fuse/logs")" '^opened'
 }
 
 # Without cgroup.kill: many processes, some in a group of their own, are gone when kill returns.

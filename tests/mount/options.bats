@@ -106,6 +106,9 @@ for line in sys.argv[2].strip().splitlines():
 --cpuset-cpus 0-|CpusetCpus: '0-' is not a list like 0-2,5
 --oom-score-adj 1001|OomScoreAdj: 1001 is not from -1000 to 1000
 --memory-reservation 1k|MemoryReservation: 1024 is not 0 or at least 512k (524288 bytes)
+--device /dev/null:/x|Devices: '/x' is not below /dev of the container
+--device /dev/null:/dev/x:y|--device: '/dev/null:/dev/x:y' is not HOST[:PATH][:rwm]
+--device-cgroup-rule x|DeviceCgroupRules: 'x' is not a rule like 'c 1:3 rwm'
 --group-add a:b|GroupAdd: 'a:b' is not a group's name or number
 --nam web|unknown option '--nam'
 --sysctl x|--sysctl: 'x' is not NAME=VALUE
@@ -254,4 +257,28 @@ group_file() {
 	echo '{"HostConfig": {"CpuPeriod": 0, "CpuQuota": 0, "NanoCpus": 500000000}}' >"$MNT/containers/web/config"
 	expect_match "$(group_file web cpu cpu.cfs_period_us cpu.max)" '100000$'
 	expect_match "$(group_file web cpu cpu.cfs_quota_us cpu.max)" '^50000'
+}
+
+@test "--device: the node, what may be done with it, a directory of them" {
+	mkdir "$OUT/nodes"
+	mknod -m 640 "$OUT/nodes/fuse" c 10 229
+	chown 5:6 "$OUT/nodes/fuse"
+	mknod -m 600 "$OUT/nodes/loop" b 7 0
+	ln -s nodes/fuse "$OUT/link"
+	expect_equal "$(cfs run --rm --device "$OUT/link:/dev/a/f:r" "$IMAGE" \
+		sh -c 'stat -c "%F %a %u:%g %t,%T" /dev/a/f; (exec 3</dev/a/f) && echo opened
+			(exec 3>/dev/a/f) 2>&1; stat -c %a /dev/null')" \
+		$'character special file 640 5:6 a,e5\nopened\nsh: can\'t create /dev/a/f: Operation not permitted\n666'
+	expect_equal "$(cfs run --rm --device "$OUT/nodes:/dev/all" "$IMAGE" sh -c 'cd /dev; echo all/*')" \
+		'all/fuse all/loop'
+	# A rule without a node, for one made inside.
+	expect_equal "$(cfs run --rm --device-cgroup-rule 'c 10:229 r' "$IMAGE" \
+		sh -c 'mknod /f c 10 229; (exec 3</f) && echo opened; ls /dev/fuse 2>&1')" \
+		$'opened\nls: /dev/fuse: No such file or directory'
+	expect_refusal EINVAL "run: '/etc/passwd' is not a device" \
+		"run --rm --device /etc/passwd:/dev/x $IMAGE true"
+	expect_refusal ENOENT "run: no device '/dev/nope' on the host: No such file or directory" \
+		"run --rm --device /dev/nope $IMAGE true"
+	expect_refusal EINVAL "run: the device '/dev/null' cannot be made: /dev is a volume" \
+		"run --rm -v $OUT/nodes:/dev --device /dev/null $IMAGE true"
 }

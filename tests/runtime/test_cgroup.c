@@ -203,8 +203,9 @@ static void test_cpuset(void **state)
 	limits.cpuset_mems = "0";
 	assert_ok(cgroup_update(host, ID, &limits, &err), &err);
 	cgroup_read_file(host->trees[cgroup_host_find_tree(host, CGROUP_CPUSET)].parent_fd,
-			 "cpuset.cpus", all, sizeof(all));
-	assert_value(CGROUP_CPUSET, "cpuset.cpus", all, "cpuset.cpus", "");
+			 is_v2(CGROUP_CPUSET) ? "cpuset.cpus.effective" : "cpuset.cpus", all,
+			 sizeof(all));
+	assert_value(CGROUP_CPUSET, "cpuset.cpus", all, "cpuset.cpus.effective", all);
 	assert_value(CGROUP_CPUSET, "cpuset.mems", "0", "cpuset.mems", "0");
 	limits.cpuset_cpus = "0,8000";
 	assert_int_equal(cgroup_update(host, ID, &limits, &err), -EINVAL);
@@ -229,6 +230,42 @@ static void test_cpuset_later(void **state)
 	assert_value(CGROUP_CPUSET, "cpuset.cpus", "0", "cpuset.cpus", "0");
 	assert_ok(cgroup_remove(host, ID, &err), &err);
 	assert_int_equal(reap(pid), 128 + SIGKILL);
+}
+
+static int work_more_devices(void)
+{
+	/* kmsg may be read alone, the second memory device all, others as before. */
+	char path[] = "/tmp/test-cgroup-more-XXXXXX";
+	int read_only, both;
+
+	if (!mkdtemp(path) || chdir(path) < 0 || mknod("kmsg", S_IFCHR | 0600, makedev(1, 11)) < 0)
+		return 100;
+	read_only = open("kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	both = open("kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	unlink("kmsg");
+	if (chdir("/") < 0 || rmdir(path) < 0)
+		return 101;
+	if (read_only < 0 || both >= 0)
+		return 102;
+	if (open_device(10, 229) == EPERM || open_device(5, 3) != EPERM)
+		return 103;
+	return open_device(1, 3);
+}
+
+static void test_more_devices(void **state)
+{
+	static const struct device_rule rules[] = {
+		{ .type = 'c', .major = 1, .minor = 11, .access = DEVICE_READ },
+		{ .type = 'b', .major = -1, .minor = -1, .access = 7 },
+		{ .type = 'a', .major = 10, .minor = -1, .access = 7 },
+	};
+	struct cgroup_limits limits = { .devices = rules, .device_count = 3 };
+	AUTO(cgroup_deinit) struct cgroup cgroup = CGROUP_INIT;
+
+	(void)state;
+	assert_ok(cgroup_create(host, ID, &limits, &cgroup, &err), &err);
+	assert_int_equal(reap(spawn(&cgroup, work_more_devices)), 0);
+	assert_ok(cgroup_remove(host, ID, &err), &err);
 }
 
 static void test_reservation(void **state)
@@ -476,6 +513,7 @@ int main(void)
 		CASE(test_update_undone, setup), CASE(test_devices, setup),
 		CASE(test_cpu_period, setup),    CASE(test_cpuset, setup),
 		CASE(test_cpuset_later, setup),  CASE(test_reservation, setup),
+		CASE(test_more_devices, setup),
 	};
 	const struct CMUnitTest v1_tests[] = {
 		CASE(test_host, setup_v1),
@@ -493,6 +531,7 @@ int main(void)
 		CASE(test_cpuset, setup_v1),
 		CASE(test_cpuset_later, setup_v1),
 		CASE(test_reservation, setup_v1),
+		CASE(test_more_devices, setup_v1),
 	};
 	int failed = cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
 

@@ -27,7 +27,9 @@ static void test_every_key(void **state)
 		"'NetworkMode':'none','PortBindings':{'80/tcp':[{'HostIp':'1.2.3.4',"
 		"'HostPort':'8080'}]},'RestartPolicy':{'Name':'on-failure','MaximumRetryCount':3},"
 		"'AutoRemove':false,'CapAdd':['NET_ADMIN'],'CapDrop':['ALL'],'CpuPeriod':50000,"
-		"'CpuQuota':25000,'CpusetCpus':'0-2,5','CpusetMems':'0','DnsOptions':['ndots:1'],"
+		"'CpuQuota':25000,'CpusetCpus':'0-2,5','CpusetMems':'0','DeviceCgroupRules':['c "
+		"1:3 r'],'Devices':[{'PathOnHost':'/dev/a',"
+		"'PathInContainer':'/dev/b','CgroupPermissions':'rw'}],'DnsOptions':['ndots:1'],"
 		"'DnsSearch':['.'],'ExtraHosts':['h:1.2.3.4'],'GroupAdd':['audio','5'],'Links':['a:"
 		"b'],"
 		"'MemoryReservation':524288,'OomScoreAdj':-500,'Privileged':true,"
@@ -137,6 +139,20 @@ static void test_types(void **state)
 		{ "{'HostConfig':{'RestartPolicy':'always'}}", "RestartPolicy must be an object" },
 		{ "{'HostConfig':{'PidsLimit':'5'}}", "PidsLimit must be a number" },
 		{ "{'HostConfig':{'ShmSize':'64m'}}", "ShmSize must be a number" },
+		{ "{'HostConfig':{'Devices':['/dev/a']}}", "Devices must be a list of objects" },
+		{ "{'HostConfig':{'Devices':[{'PathOnHost':5}]}}",
+		  "Devices: PathOnHost must be a string" },
+		{ "{'HostConfig':{'Devices':[{'Path':'/a'}]}}", "Devices: unknown member 'Path'" },
+		{ "{'HostConfig':{'Devices':[{}]}}",
+		  "Devices: the device '' is not an absolute path" },
+		{ "{'HostConfig':{'Devices':[{'PathOnHost':'/a'}]}}",
+		  "Devices: '/a' is not below /dev of the container" },
+		{ "{'HostConfig':{'Devices':[{'PathOnHost':'/a','PathInContainer':'/dev/../b'}]}}",
+		  "Devices: '/dev/../b' is not below /dev of the container" },
+		{ "{'HostConfig':{'Devices':[{'PathOnHost':'/dev/a','CgroupPermissions':'rx'}]}}",
+		  "Devices: 'rx' is not what may be done with '/dev/a'; letters of rwm" },
+		{ "{'HostConfig':{'DeviceCgroupRules':['c 1:3']}}",
+		  "DeviceCgroupRules: 'c 1:3' is not a rule like 'c 1:3 rwm'" },
 		{ "{'HostConfig':{'GroupAdd':'audio'}}", "GroupAdd must be a list of strings" },
 		{ "{'HostConfig':{'OomScoreAdj':true}}", "OomScoreAdj must be a number" },
 		{ "{'HostConfig':{'MemoryReservation':'1m'}}",

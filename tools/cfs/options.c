@@ -79,6 +79,7 @@ static const struct row rows[] = {
 	{ 0, true, "userns" },
 	{ 0, true, "group-add" },
 	{ 0, true, "device" },
+	{ 0, true, "device-cgroup-rule" },
 	{ 0, true, "shm-size" },
 	{ 0, true, "ip" },
 	{ 0, true, "pid" },
