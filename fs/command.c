@@ -249,6 +249,7 @@ void command_deinit(struct command *command)
 	free(command->message);
 	free(command->author);
 	free(command->format);
+	free(command->type);
 	free(command->platform);
 	command_deinit_login(command);
 	free_list(command->targets);

@@ -81,8 +81,9 @@ struct command {
 	bool all, quiet, latest, no_trunc, size; /* options of ps, images, history */
 	int64_t limit;                           /* ps -n; -1: none */
 	char **filters;                          /* ps --filter K=V, NULL-terminated, or NULL */
-	char *format;                            /* ps, images, stats, inspect --format, or NULL */
-	unsigned rows, cols;                     /* resize */
+	char *type;          /* inspect --type: "container" or "image", or NULL */
+	char *format;        /* ps, images, stats, inspect --format, or NULL */
+	unsigned rows, cols; /* resize */
 	unsigned port_count; /* named by -p and --expose: what a few words can make is bounded */
 };
 void command_deinit(struct command *command);

@@ -41,6 +41,13 @@ int command_take_string(TAKE_ARGS)
 	return 0;
 }
 
+static int take_type(TAKE_ARGS)
+{
+	if (strcmp(value, "container") != 0 && strcmp(value, "image") != 0)
+		return error_set(err, EINVAL, "'%s' is neither container nor image", value);
+	return command_take_string(target, spec, value, err);
+}
+
 static int parse_time(struct command *command, const char *text, struct error *err)
 {
 	if (num_parse_i64(text, 0, INT32_MAX, &command->timeout_s) < 0)
@@ -130,6 +137,7 @@ static const struct option_spec images_specs[] = {
 static const struct option_spec inspect_specs[] = {
 	{ OPTION('s', "size", NULL), .take = command_take_flag, AT(size) },
 	{ OPTION('f', "format", "FORMAT"), .take = command_take_string, AT(format) },
+	{ OPTION(0, "type", "container|image"), .take = take_type, AT(type) },
 };
 static const struct option_spec kill_specs[] = { SIGNAL };
 static const struct option_spec ps_specs[] = {

@@ -126,32 +126,44 @@ static void inspect_container(const struct job *job, const struct render_places 
 		add_sizes(job, view, out);
 }
 
-/* The object that the word names: a container first, else an image. */
-static int inspect_word(const struct job *job, const struct render_places *places, const char *word,
-			struct strbuf *out, struct error *err)
+static int inspect_image(const struct job *job, const char *word, struct strbuf *out,
+			 struct error *err)
 {
 	AUTO(graph_snapshot_unref) struct graph_snapshot *snapshot = NULL;
-	AUTO(container_unref)
-	struct container *c = engine_resolve(job->context->engine, word, err);
-	AUTO(image_unref) struct image *image = NULL;
+	AUTO(image_unref)
+	struct image *image = graph_find_image(job->context->graph, word, err);
 
-	if (c) {
-		inspect_container(job, places, c, out);
-		return 0;
-	}
-	if (err->code != ENOENT)
-		return -err->code;
-	error_clear(err);
-	image = graph_find_image(job->context->graph, word, err);
-	if (!image && err->code == ENOENT) {
-		error_clear(err);
-		return error_set(err, ENOENT, "no such container or image: %s", word);
-	}
 	if (!image)
 		return -err->code;
 	snapshot = graph_get_snapshot(job->context->graph);
 	render_image_inspect(image, snapshot, out);
 	return 0;
+}
+
+/* The object that the word names: a container first, else an image. */
+static int inspect_word(const struct job *job, const struct render_places *places, const char *word,
+			struct strbuf *out, struct error *err)
+{
+	const char *type = job->command->type;
+	AUTO(container_unref) struct container *c = NULL;
+	int r;
+
+	if (type && strcmp(type, "image") == 0)
+		return inspect_image(job, word, out, err);
+	c = engine_resolve(job->context->engine, word, err);
+	if (c) {
+		inspect_container(job, places, c, out);
+		return 0;
+	}
+	if (type || err->code != ENOENT)
+		return -err->code;
+	error_clear(err);
+	r = inspect_image(job, word, out, err);
+	if (r == -ENOENT) {
+		error_clear(err);
+		return error_set(err, ENOENT, "no such container or image: %s", word);
+	}
+	return r;
 }
 
 /* One object's text into the reply: as an element of an array, or through the format. */

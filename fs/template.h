@@ -4,12 +4,14 @@
 
 #include "base/json.h"
 
-/* Append the format with each {{.Key.Key}} replaced by that member of value, and each
- * {{json .Key}} by its JSON; {{.}} is the value itself.
+/* Append the format with each {{EXPRESSION}} replaced by its value: {{.Key.Key}} a member of value, {{json .Key}} its
+ * JSON, {{.}} the value itself, {{index .Map "key"}}, {{index .List 0}}, {{len .List}}, {{join .List " "}}; operands
+ * may be expressions in parentheses. {{range .List}}...{{else}}...{{end}} repeats what is between for each element,
+ * which is {{.}} there, also as {{range $key, $value := .Map}}; {{if .Key}}...{{else}}...{{end}}.
  *
  * Texts are escaped, so that a value cannot forge a line; null is <no value>; lists
  * and objects are JSON. -EINVAL quoting what is no such expression, or naming the
- * member that is not there; *out may hold a part then. Source of the grammar:
+ * member that is not there; -E2BIG: too many rounds; *out may hold a part then. Source of the grammar:
  * text/template of Go, as docker inspect --format uses it. */
 int template_render(const char *format, const json_t *value, struct strbuf *out, struct error *err);
 

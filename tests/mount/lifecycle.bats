@@ -260,7 +260,7 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 @test "inspect is one JSON object with Docker's names" {
 	OPTIONS='-m 64m -l a=b' run_container web sh -c 'sleep 1000'
-	local file=$MNT/containers/web/inspect
+	local file=$MNT/containers/web/inspect path
 	expect_equal "$(jq -r .Id "$file")" "$(status_of web Id)"
 	expect_equal "$(jq -r .Name "$file")" web
 	expect_equal "$(jq -c '[.Path, .Args]' "$file")" '["sh",["-c","sleep 1000"]]'
@@ -270,6 +270,26 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 	expect_equal "$(jq -r .Config.Memory "$file")" 67108864
 	expect_equal "$(jq -c .Config.Labels "$file")" '{"a":"b"}'
 	expect_match "$(jq -r .NetworkSettings.IPAddress "$file")" '^[0-9]+(\.[0-9]+){3}$'
+	for path in LogPath HostsPath HostnamePath ResolvConfPath GraphDriver.Data.MergedDir; do
+		[ -e "$(jq -r ".$path" "$file")" ] || fail "$path"
+	done
+	cmp "$(jq -r .LogPath "$file")" "$MNT/containers/web/logs.json"
+	expect_equal "$(jq -r .HostConfig.LogConfig.Type "$file")" json-file
+}
+
+@test "inspect --format: what the manual of docker inspect shows" {
+	OPTIONS='-p 127.0.0.1:0:80 -l a.b=c' run_container web sleep 1000
+	local file=$MNT/containers/web/inspect
+	expect_equal "$(cfs inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' web)" \
+		"$(jq -r .NetworkSettings.IPAddress "$file")"
+	expect_equal "$(cfs inspect -f '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}' web)" \
+		"$(jq -r '.NetworkSettings.Ports["80/tcp"][0].HostPort' "$file")"
+	expect_match "$(cfs inspect -f '{{range $p, $conf := .NetworkSettings.Ports}}{{$p}} -> {{(index $conf 0).HostPort}}{{end}}' web)" \
+		'^80/tcp -> [0-9]+$'
+	expect_equal "$(cfs inspect -f '{{index .Config.Labels "a.b"}} {{if .State.Running}}up{{else}}down{{end}}' web)" 'c up'
+	expect_equal "$(cfs inspect --type image -f '{{join .RepoTags ","}}' "$IMAGE")" "$IMAGE"
+	expect_refusal ENOENT "inspect: no such image: web" 'inspect --type image web'
+	expect_refusal ENOENT "inspect: no such container: $IMAGE" "inspect --type container $IMAGE"
 }
 
 @test "what answered is seen by all: no EBUSY after stop, wait or kill" {
