@@ -3,11 +3,16 @@
 
 Serves the image `demo` of an OCI layout by plain http on a free port of 127.0.0.1, and another server on a second one that
 takes part in some of it; prints both ports. How it misbehaves is the name that is asked for: localhost:PORT/MOOD:TAG. LOG gets a
-line for each request: the port's number (1, 2), method, path, and the Authorization that came with it.
+line for each request: the port's number (1, 2), method, path, and the Authorization that came with it. In the moods `waits` and
+`stairs` (an image of forty layers) the second half of a layer comes when there is a file LOG.gate.
 """
+import hashlib
 import http.server
+import io
 import json
+import os
 import sys
+import tarfile
 import threading
 import time
 
@@ -63,6 +68,32 @@ manifests = {
     "large": b'{"x": "' + b"x" * (9 << 20) + b'"}',
     "circle": None,  # an index of itself, which cannot be: of something else under the same digest
 }
+
+
+def make_stairs():
+    """The texts of an image of forty layers, by their digests, and its manifest."""
+    texts = {}
+
+    def put(data, kind):
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        texts[digest] = data
+        return {"mediaType": "application/vnd.oci.image." + kind, "digest": digest, "size": len(data)}
+
+    layers = []
+    for i in range(40):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            info = tarfile.TarInfo(f"step{i}")
+            info.size = 100000
+            archive.addfile(info, io.BytesIO(bytes([i]) * info.size))
+        layers.append(put(out.getvalue(), "layer.v1.tar"))
+    config = {**json.loads(read_blob(manifest["config"]["digest"])),
+              "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]}}
+    config = put(json.dumps(config).encode(), "config.v1+json")
+    return texts, change(config=config, layers=layers)
+
+
+stairs, manifests["stairs"] = make_stairs()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -244,10 +275,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer_blob(self, mood, what):
         digest = what
-        body = read_blob(digest)
+        body = stairs.get(digest) or read_blob(digest)
+        half = len(body) // 2
+        if (mood == "waits" or mood == "stairs") and half > 50000:
+            self.reply(200, body[:half], len(body))
+            while not os.path.exists(sys.argv[2] + ".gate"):
+                time.sleep(0.02)
+            return self.wfile.write(body[half:])
         if digest != victim["digest"]:
             return self.reply(200, body)
-        half = len(body) // 2
         given = self.headers.get("Range")
         if mood == "flipped":
             return self.reply(200, body[:half] + bytes([body[half] ^ 1]) + body[half + 1:])

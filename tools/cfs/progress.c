@@ -18,6 +18,7 @@
 #define EVERY_NS 100000000L
 #define SECOND_NS 1000000000L
 #define BAR 30
+#define BAR_MIN 6
 
 struct watcher {
 	int fd;
@@ -72,37 +73,72 @@ static void print_size(FILE *out, unsigned long long bytes)
 	fprintf(out, "%.*f%s", unit ? 1 : 0, size, units[unit]);
 }
 
+/* "[====>   ] 1.2MB/3.4MB" in so many columns: the bar as long as fits, none when that were too short to tell
+ * anything; what does not fit at all is left out. */
+static void draw_count(FILE *out, size_t columns, unsigned long long done, unsigned long long total)
+{
+	char sizes[64];
+	FILE *text = fmemopen(sizes, sizeof(sizes), "w");
+
+	if (!text)
+		return;
+	print_size(text, done);
+	fputc('/', text);
+	print_size(text, total);
+	fclose(text);
+	size_t len = strlen(sizes);
+	size_t room = columns > len + 4 ? columns - len - 4 : 0; /* blanks and brackets */
+	size_t bar = room < BAR ? room : BAR;
+	size_t filled =
+		(size_t)((double)(done < total ? done : total) * (double)bar / (double)total);
+	if (bar >= BAR_MIN) {
+		fputs(" [", out);
+		for (size_t i = 0; i < bar; i++)
+			fputc(i < filled ? '=' : i == filled ? '>' : ' ', out);
+		fputc(']', out);
+	}
+	if (columns > len)
+		fprintf(out, " %s", sizes);
+}
+
+/* The last column stays free: a line that fills it is two on some terminals. */
 static void draw_line(FILE *out, const char *line, size_t len, unsigned columns)
 {
 	unsigned long long done = 0, total = 0;
 	size_t words = find_count(line, len, &done, &total);
+	size_t room = columns > 1 ? columns - 1 : 1;
+	size_t shown = words < room ? words : room;
 
-	if (words == len || columns < 80) {
-		fprintf(out, "%.*s\033[K\n", (int)(len < columns ? len : columns), line);
-		return;
-	}
-	if (total == 0) {
-		fprintf(out, "%.*s ", (int)words, line);
-		print_size(out, done);
-		fputs("\033[K\n", out);
-		return;
-	}
-	size_t filled = (size_t)((double)(done < total ? done : total) * BAR / (double)total);
-	fprintf(out, "%.*s [", (int)(words < 34 ? words : 34), line);
-	for (size_t i = 0; i < BAR; i++)
-		fputc(i < filled ? '=' : i == filled ? '>' : ' ', out);
-	fputs("] ", out);
-	print_size(out, done);
-	fputc('/', out);
-	print_size(out, total);
+	fprintf(out, "%.*s", (int)shown, line);
+	if (words < len)
+		draw_count(out, room - shown, done, total);
 	fputs("\033[K\n", out);
 }
 
 /* --- showing ----------------------------------------------------------------------------- */
 
+static size_t count_lines(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text = next_line(text))
+		count++;
+	return count;
+}
+
+static bool has_count(const char *line)
+{
+	unsigned long long done, total;
+
+	return find_count(line, line_len(line), &done, &total) < line_len(line);
+}
+
+/* As many lines as the terminal has rows for. When there are more, those that do not move are left out first, from the top,
+ * where what is done stands. is_whole: all of them, it may scroll. */
 static void draw(struct watcher *watcher, const char *text, bool is_whole)
 {
 	unsigned rows = 24, columns = 80, drawn = 0;
+	size_t count = count_lines(text), excess;
 
 	if (!terminal_get_size(&rows, &columns) || rows < 2) {
 		rows = 24;
@@ -110,8 +146,17 @@ static void draw(struct watcher *watcher, const char *text, bool is_whole)
 	}
 	if (watcher->drawn)
 		fprintf(watcher->out, "\033[%uA\r", watcher->drawn);
-	for (; *text && (is_whole || drawn + 1 < rows); text = next_line(text), drawn++)
+	excess = !is_whole && count > rows - 1 ? count - (rows - 1) : 0;
+	for (bool is_first = true; *text; text = next_line(text), is_first = false) {
+		if (excess && !is_first && !has_count(text)) {
+			excess--;
+			continue;
+		}
+		if (!is_whole && drawn + 1 == rows)
+			break;
 		draw_line(watcher->out, text, line_len(text), columns);
+		drawn++;
+	}
 	fputs("\033[J", watcher->out);
 	watcher->drawn = drawn;
 }
