@@ -8,6 +8,7 @@
 #include "base/path.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FILE_NAME "config.json"
@@ -15,6 +16,7 @@
 #define DOCKER_HUB "docker.io"
 #define DOCKER_HUB_KEY "https://index.docker.io/v1/"
 #define TEXT_MAX 8192
+#define KEY_SIZE 800 /* a host and a repository */
 
 static void wipe(char *text)
 {
@@ -104,7 +106,49 @@ static int read_file(int dir_fd, json_t **ret, struct error *err)
 	return error_set(err, r < 0 ? -r : EINVAL, "registry/" FILE_NAME " cannot be read");
 }
 
-int login_read(int dir_fd, const char *registry, struct login *ret, struct error *err)
+/* The registry, or part of one, that a key means: "https://index.docker.io/v1/" is docker.io, "http://host:5/v2/" is
+ * host:5, "host/team" stays. */
+static void read_key(const char *key, char *ret, size_t size)
+{
+	static const char *const endings[] = { "/", "/v1", "/v2" };
+	const char *scheme = strstr(key, "://");
+	size_t len;
+
+	snprintf(ret, size, "%s", scheme ? scheme + 3 : key);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		len = strlen(ret);
+		if (len > strlen(endings[i]) &&
+		    strcmp(ret + len - strlen(endings[i]), endings[i]) == 0)
+			ret[len - strlen(endings[i])] = '\0';
+	}
+	if (strcmp(ret, "index." DOCKER_HUB) == 0 || strcmp(ret, "registry-1." DOCKER_HUB) == 0)
+		snprintf(ret, size, "%s", DOCKER_HUB);
+}
+
+/* The entry that covers most of what is asked for; NULL: none. */
+static json_t *find_entry(json_t *file, const char *registry, const char *repository)
+{
+	char wanted[2 * KEY_SIZE], covered[KEY_SIZE];
+	json_t *entry, *best = NULL;
+	const char *key;
+	size_t best_len = 0;
+
+	snprintf(wanted, sizeof(wanted), "%s%s%s", registry, *repository ? "/" : "", repository);
+	json_object_foreach(json_get_object(file, "auths"), key, entry) {
+		read_key(key, covered, sizeof(covered));
+		size_t len = strlen(covered);
+		if (len > best_len && json_object_get(entry, "auth") &&
+		    strncmp(wanted, covered, len) == 0 &&
+		    (wanted[len] == '/' || wanted[len] == '\0')) {
+			best = entry;
+			best_len = len;
+		}
+	}
+	return best;
+}
+
+int login_read(int dir_fd, const char *registry, const char *repository, struct login *ret,
+	       struct error *err)
 {
 	json_t *file auto_json = NULL;
 	const char *encoded;
@@ -112,8 +156,7 @@ int login_read(int dir_fd, const char *registry, struct login *ret, struct error
 
 	if (r < 0)
 		return r;
-	encoded = json_get_str(json_get_object(json_get_object(file, "auths"), get_key(registry)),
-			       "auth", NULL);
+	encoded = json_get_str(find_entry(file, registry, repository), "auth", NULL);
 	ret->text = encoded ? dup_decoded(encoded) : NULL;
 	if (encoded && (!ret->text || !strchr(ret->text, ':'))) {
 		login_deinit(ret);
@@ -122,6 +165,26 @@ int login_read(int dir_fd, const char *registry, struct login *ret, struct error
 				 registry);
 	}
 	return 0;
+}
+
+/* All that stands for the whole registry, however it is written. True when there was something. */
+static bool drop_entries(json_t *file, const char *registry)
+{
+	json_t *auths = json_get_object(file, "auths");
+	char covered[KEY_SIZE];
+	const char *key;
+	void *next;
+	json_t *entry;
+	bool found = false;
+
+	json_object_foreach_safe(auths, next, key, entry) {
+		read_key(key, covered, sizeof(covered));
+		if (strcmp(covered, registry) == 0) {
+			found = true;
+			json_object_del(auths, key);
+		}
+	}
+	return found;
 }
 
 static int set_entry(json_t *file, const char *registry, const struct login *login)
@@ -151,12 +214,10 @@ int login_write(int dir_fd, const char *registry, const struct login *login, str
 
 	if (r < 0)
 		return r;
-	found = json_object_get(json_get_object(file, "auths"), get_key(registry)) != NULL;
+	found = drop_entries(file, registry);
 	if (!login && !found)
 		return 0;
-	if (!login)
-		json_object_del(json_get_object(file, "auths"), get_key(registry));
-	else if (set_entry(file, registry, login) < 0)
+	if (login && set_entry(file, registry, login) < 0)
 		return error_set(err, ENOMEM, "out of memory for a password");
 	return json_replace_file(dir_fd, FILE_NAME, file, 0600, true, err);
 }

@@ -100,7 +100,8 @@ static int read_login(struct session *session, struct error *err)
 	if (ret < 0)
 		return ret;
 	auto_fd int dir_fd = open(strbuf_get_str(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return login_read(dir_fd, session->name->registry, &session->login, err);
+	return login_read(dir_fd, session->name->registry, session->name->repository,
+			  &session->login, err);
 }
 
 static void set_base(struct session *session, const char *scheme)

@@ -1,4 +1,5 @@
 /* What registries say, and what they are called: text only. */
+#include "base/path.h"
 #include "graph/registry_challenge.h"
 #include "graph/registry_login.h"
 #include "graph/registry_manifest.h"
@@ -291,12 +292,12 @@ static void test_logins(void **state)
 	int ret;
 
 	(void)state;
-	assert_ok(login_read(fd, "r.io", &found, &err), &err);
+	assert_ok(login_read(fd, "r.io", "", &found, &err), &err);
 	assert_null(found.text);
 	assert_ok(login_make("me", "p:w \xc3\xa4", &login, &err), &err);
 	assert_ok(login_write(fd, "r.io", &login, &err), &err);
 	assert_ok(login_write(fd, "docker.io", &login, &err), &err);
-	assert_ok(login_read(fd, "r.io", &found, &err), &err);
+	assert_ok(login_read(fd, "r.io", "", &found, &err), &err);
 	assert_string_equal(found.text, "me:p:w \xc3\xa4");
 	login_deinit(&found);
 	snprintf(file, sizeof(file), "%s/config.json", path);
@@ -304,9 +305,9 @@ static void test_logins(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_ok(login_write(fd, "r.io", NULL, &err), &err);
 	assert_ok(login_write(fd, "r.io", NULL, &err), &err);
-	assert_ok(login_read(fd, "r.io", &found, &err), &err);
+	assert_ok(login_read(fd, "r.io", "", &found, &err), &err);
 	assert_null(found.text);
-	assert_ok(login_read(fd, "docker.io", &found, &err), &err);
+	assert_ok(login_read(fd, "docker.io", "library/x", &found, &err), &err);
 	assert_string_equal(found.text, "me:p:w \xc3\xa4");
 	assert_int_equal(login_make("a:b", "x", &found, NULL), -EINVAL);
 	assert_int_equal(login_make("a", "", &found, NULL), -EINVAL);
@@ -315,8 +316,56 @@ static void test_logins(void **state)
 	fputs("{\"auths\":{\"r.io\":{\"auth\":\"c2VjcmV0\"}, secret", out);
 	fclose(out);
 	login_deinit(&found);
-	ret = login_read(fd, "r.io", &found, &err);
+	ret = login_read(fd, "r.io", "", &found, &err);
 	assert_error(ret, &err, EINVAL, "registry/config.json cannot be read");
+	test_remove_dir(fd, path);
+}
+
+/* Files of Docker's and podman's. */
+static void test_foreign_logins(void **state)
+{
+	static const char text[] =
+		"{\"auths\": {\"https://index.docker.io/v1/\": {\"auth\": \"YTpo\"},"
+		" \"http://r.io:5/v2/\": {\"auth\": \"YTo1\"}, \"r.io\": {\"auth\": \"YTpy\"},"
+		" \"r.io/team\": {\"auth\": \"YTp0\"}, \"r.io/team/x\": {\"auth\": \"YTp4\"},"
+		" \"kept.io\": {}}, \"credsStore\": \"x\"}";
+	static const struct {
+		const char *registry, *repository, *login; /* NULL: none */
+	} cases[] = {
+		{ "docker.io", "library/busybox", "a:h" },
+		{ "r.io:5", "a", "a:5" },
+		{ "r.io", "", "a:r" },
+		{ "r.io", "teams", "a:r" },
+		{ "r.io", "team", "a:t" },
+		{ "r.io", "team/y", "a:t" },
+		{ "r.io", "team/x", "a:x" },
+		{ "kept.io", "a", NULL },
+		{ "r.i", "o", NULL },
+	};
+	AUTO(login_deinit) struct login found = { .text = NULL };
+	AUTO(strbuf_deinit) struct strbuf left = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+	char path[64];
+	int fd = test_make_dir(path);
+
+	(void)state;
+	assert_ok(path_replace_file(fd, "config.json", text, strlen(text), 0600, false, &err),
+		  &err);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_ok(login_read(fd, cases[i].registry, cases[i].repository, &found, &err),
+			  &err);
+		assert_int_equal(found.text == NULL, cases[i].login == NULL);
+		if (found.text)
+			assert_string_equal(found.text, cases[i].login);
+		login_deinit(&found);
+	}
+	assert_ok(login_write(fd, "docker.io", NULL, &err), &err);
+	assert_ok(login_write(fd, "r.io:5", NULL, &err), &err);
+	assert_ok(path_read_file(fd, "config.json", 4096, &left, &err), &err);
+	assert_null(strstr(left.data, "docker.io"));
+	assert_null(strstr(left.data, "r.io:5"));
+	assert_non_null(strstr(left.data, "r.io/team/x"));
+	assert_non_null(strstr(left.data, "credsStore"));
 	test_remove_dir(fd, path);
 }
 
@@ -392,12 +441,19 @@ static void test_links(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tags),          cmocka_unit_test(test_tags_without_memory),
-		cmocka_unit_test(test_links),         cmocka_unit_test(test_names),
-		cmocka_unit_test(test_bad_names),     cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_challenges),    cmocka_unit_test(test_manifests),
-		cmocka_unit_test(test_bad_manifests), cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_platforms),     cmocka_unit_test(test_logins),
+		cmocka_unit_test(test_foreign_logins),
+		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_tags_without_memory),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_bad_names),
+		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_challenges),
+		cmocka_unit_test(test_manifests),
+		cmocka_unit_test(test_bad_manifests),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_platforms),
+		cmocka_unit_test(test_logins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

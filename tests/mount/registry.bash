@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034
 
 # registry_start NAME [HTTP [TOP]]: further lines of its configuration, in http and at the top; DIR in them is
-# its directory, which registry_dir prints.
+# its directory, which registry_dir prints. It listens on ADDRESS (127.0.0.1).
 registry_start() {
 	local dir port
 	dir=$(registry_dir "$1")
@@ -13,18 +13,19 @@ registry_start() {
 		log: {level: warn, accesslog: {disabled: true}}
 		storage: {filesystem: {rootdirectory: $dir/store}, delete: {enabled: true}}
 		http:
-		  addr: 127.0.0.1:$port
+		  addr: "${ADDRESS:-127.0.0.1}:$port"
 		  ${2//DIR/$dir}
 		${3//DIR/$dir}
 	END
 	docker-registry serve "$dir/config.yml" >"$dir/log" 2>&1 3>&- 4>&- &
 	echo $! >"$dir/pid"
 	echo "$port" >"$dir/port"
-	eventually is_listening "$port"
+	eventually is_listening "${ADDRESS:-127.0.0.1}" "$port"
 }
 
 is_listening() {
-	(: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+	local address=${1#[}
+	(: <>"/dev/tcp/${address%]}/$2") 2>/dev/null
 }
 
 registry_dir() {
