@@ -18,6 +18,7 @@
 struct netlink {
 	struct nl_sock *sock;
 	uint32_t seq;
+	uint32_t asked; /* of the last message that libnl sent by itself */
 };
 
 struct netlink_answer {
@@ -26,6 +27,19 @@ struct netlink_answer {
 	size_t left;
 	int ret;
 };
+
+/* libnl counts its own questions, and is out of step for good when one of them could not be
+ * sent or its answer not be read. So we do it: an answer to an earlier question is passed over. */
+static int note_question(struct nl_msg *message, void *arg)
+{
+	((struct netlink *)arg)->asked = nlmsg_hdr(message)->nlmsg_seq;
+	return NL_OK;
+}
+
+static int check_answer(struct nl_msg *message, void *arg)
+{
+	return nlmsg_hdr(message)->nlmsg_seq == ((struct netlink *)arg)->asked ? NL_OK : NL_SKIP;
+}
 
 int netlink_open(struct netlink **ret, struct error *err)
 {
@@ -39,6 +53,8 @@ int netlink_open(struct netlink **ret, struct error *err)
 	r = nl_connect(netlink->sock, NETLINK_ROUTE);
 	if (r < 0)
 		return error_set(err, EIO, "cannot open a netlink socket: %s", nl_geterror(r));
+	nl_socket_modify_cb(netlink->sock, NL_CB_MSG_OUT, NL_CB_CUSTOM, note_question, netlink);
+	nl_socket_modify_cb(netlink->sock, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, check_answer, netlink);
 	/* Without it there are only numbers. */
 	(void)setsockopt(nl_socket_get_fd(netlink->sock), SOL_NETLINK, NETLINK_EXT_ACK, &one,
 			 sizeof(one));

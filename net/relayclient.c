@@ -119,7 +119,7 @@ static int run_relay(struct relayclient *client, int door, struct error *err)
 		run[0] = '\0';
 	spawn.image_fd = client->image_fd;
 	spawn.null_fd = null;
-	reap(client, 0);
+	reap(client, REST_MS); /* one that could not be run is about to end */
 	pid = program_start(&spawn);
 	if (pid > 0)
 		client->pid = pid;
