@@ -28,7 +28,8 @@ static const char help[] =
 	"      --registry HOST  where images named without a host come from\n"
 	"                       (default docker.io)\n"
 	"      --log-opt K=V    for containers' logs: max-size=256m, max-file=4\n"
-	"  -o OPTION,...        root=, run=, bridge=, subnet=, icc=, registry= as above;\n"
+	"  -o OPTION,...        root=, run=, bridge=, subnet=, icc=, registry=, log-opt=\n"
+	"                       as above;\n"
 	"                       gid=GROUP: let a group in, which gives it root's power;\n"
 	"                       the general words of mount(8) are taken too\n"
 	"  -h, --help           show this\n"
@@ -67,9 +68,9 @@ static const struct {
 	const char *name;
 	int option;
 } mount_options[] = {
-	{ "root", OPT_ROOT },     { "run", OPT_RUN }, { "bridge", OPT_BRIDGE },
-	{ "subnet", OPT_SUBNET }, { "icc", OPT_ICC }, { "registry", OPT_REGISTRY },
-	{ "gid", OPT_GID },
+	{ "root", OPT_ROOT },     { "run", OPT_RUN },         { "bridge", OPT_BRIDGE },
+	{ "subnet", OPT_SUBNET }, { "icc", OPT_ICC },         { "registry", OPT_REGISTRY },
+	{ "gid", OPT_GID },       { "log-opt", OPT_LOG_OPT },
 };
 
 /* What mount(8), mount.fuse3(8) and fstab(5) hand on and what is always so.

@@ -84,6 +84,18 @@ static void test_icc(void **state)
 	assert_true(a.isolated);
 }
 
+/* Its value has a = of its own. */
+static void test_log_opt_word(void **state)
+{
+	AUTO(arguments_deinit) struct arguments a = ARGUMENTS_INIT;
+
+	(void)state;
+	parse_ok("containerfs src /tmp -o log-opt=max-size=1m,log-opt=max-file=2", &a);
+	assert_string_equal(a.log_opts[0], "max-size=1m");
+	assert_string_equal(a.log_opts[1], "max-file=2");
+	assert_null(a.log_opts[2]);
+}
+
 /* As mount(8) calls /sbin/mount.fuse.containerfs, as mount.fuse3 calls
  * containerfs, and as people do. */
 static void test_mount_helpers(void **state)
@@ -226,10 +238,11 @@ static void test_help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all),
-		cmocka_unit_test(test_icc),           cmocka_unit_test(test_mount_helpers),
-		cmocka_unit_test(test_words),         cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_help),
+		cmocka_unit_test(test_log_opt_word),  cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_all),           cmocka_unit_test(test_icc),
+		cmocka_unit_test(test_mount_helpers), cmocka_unit_test(test_words),
+		cmocka_unit_test(test_refused),       cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(test_help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
