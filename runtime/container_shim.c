@@ -184,19 +184,36 @@ static int refuse_stopped(const struct container_view *view, struct error *err)
 	return error_set(err, ESRCH, "container '%s' is not running", view->name);
 }
 
+/* Does it run, with an input that somebody may write to? */
+static int check_stdin(const struct container_view *view, struct error *err)
+{
+	if (!container_view_is_live(view))
+		return refuse_stopped(view, err);
+	if (!json_get_bool(view->effective, "OpenStdin", false))
+		return error_set(err, EPIPE, "container '%s' has no stdin; set OpenStdin",
+				 view->name);
+	return 0;
+}
+
+/* What the shim said, of that container. */
+static int refuse_input(const struct container_view *view, int code, const struct error *cause,
+			struct error *err)
+{
+	if (code == EPIPE)
+		return error_set(err, EPIPE, "stdin of container '%s' is closed", view->name);
+	return error_set(err, code, "container '%s': %s", view->name, cause->msg);
+}
+
 static ssize_t write_stdin(struct container *c, uint64_t number, const void *bytes, size_t len,
 			   struct error *err)
 {
 	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
 	struct error cause = ERROR_INIT;
 	struct shim *shim;
-	ssize_t ret;
+	ssize_t ret = check_stdin(view, err);
 
-	if (!container_view_is_live(view))
-		return refuse_stopped(view, err);
-	if (!json_get_bool(view->effective, "OpenStdin", false))
-		return error_set(err, EPIPE, "container '%s' has no stdin; set OpenStdin",
-				 view->name);
+	if (ret < 0)
+		return ret;
 	shim = link_enter(c, view->run);
 	if (!shim)
 		return error_set(err, EPIPE, "container '%s' has ended", view->name);
@@ -204,10 +221,7 @@ static ssize_t write_stdin(struct container *c, uint64_t number, const void *byt
 	link_leave(c);
 	if (ret == -ESRCH)
 		return error_set(err, EPIPE, "container '%s' has ended", view->name);
-	if (ret == -EPIPE)
-		return error_set(err, EPIPE, "stdin of container '%s' is closed", view->name);
-	return ret < 0 ? error_set(err, (int)-ret, "container '%s': %s", view->name, cause.msg)
-		       : ret;
+	return ret < 0 ? refuse_input(view, (int)-ret, &cause, err) : ret;
 }
 
 ssize_t container_write_stdin(struct container *c, uint64_t number, const void *bytes, size_t len,
@@ -222,17 +236,18 @@ ssize_t container_write_stdin(struct container *c, uint64_t number, const void *
 static int close_stdin(struct container *c, uint64_t number, struct error *err)
 {
 	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+	struct error cause = ERROR_INIT;
 	struct shim *shim;
-	int ret;
+	int ret = check_stdin(view, err);
 
-	if (!container_view_is_live(view))
-		return refuse_stopped(view, err);
+	if (ret < 0)
+		return ret;
 	shim = link_enter(c, view->run);
 	if (!shim)
 		return 0; /* it ends: its input is closed */
-	ret = shim_close_stdin(shim, number, err);
+	ret = shim_close_stdin(shim, number, &cause);
 	link_leave(c);
-	return ret;
+	return ret < 0 ? refuse_input(view, -ret, &cause, err) : 0;
 }
 
 int container_close_stdin(struct container *c, struct ticket *ticket, struct error *err)

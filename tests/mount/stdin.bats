@@ -64,6 +64,9 @@ teardown_file() {
 	wait_line web over
 	expect_equal "$(cat "$MNT/containers/web/logs")" $'last\nover'
 	expect_errno EPIPE write "$MNT/containers/web/stdin" x
+	run_container none sleep 1000
+	expect_errno EPIPE write "$MNT/containers/none/ctl" closestdin
+	expect_sentence "closestdin: container 'none' has no stdin; set OpenStdin"
 }
 
 @test "with -i alone the input stays open when a writer closes" {
