@@ -2,6 +2,7 @@
 # tools/quickstart on this build.
 
 load lib
+load registry
 
 setup_file() {
 	sandbox_start
@@ -20,6 +21,7 @@ teardown() {
 }
 
 teardown_file() {
+	registry_end
 	sandbox_end
 }
 
@@ -78,7 +80,7 @@ error: start: no such container: nope$'
 
 @test "README: the command line" {
 	local said
-	said=$(blocks README.md 'cfs run --rm' | play)
+	said=$(blocks README.md 'cfs exec' | play)
 	echo "$said"
 	expect_match "$said" 'out
 err
@@ -86,6 +88,22 @@ err
 	expect_match "$said" 'Up .* web'
 	# logs -f is cut short.
 	expect_equal "$(grep -o '^([0-9]*)$' <<<"$said" | tr '\n' ' ')" '(3) (124) '
+}
+
+@test "README: registries" {
+	local said
+	echo sesame >password
+	htpasswd -Bni me <password >"$SANDBOX/work/htpasswd"
+	PORT=5000 registry_start closed '' "auth: {htpasswd: {realm: r, path: $SANDBOX/work/htpasswd}}"
+	said=$(blocks README.md 'cfs login' | play)
+	echo "$said"
+	expect_match "$said" 'Login Succeeded'
+	expect_match "$said" 'Status: Downloaded newer image for localhost:5000/team/demo:1'
+	expect_match "$said" 'hello'
+	expect_equal "$(grep -c '^([0-9]*)$' <<<"$said")" 0
+	expect_equal "$(jq -c .auths "$ROOT/registry/config.json")" '{}'
+	cfs rmi localhost:5000/team/demo:1
+	rm -r "$ROOT/registry" "$SANDBOX/work/htpasswd"
 }
 
 @test "cfs(1)" {

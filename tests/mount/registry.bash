@@ -2,11 +2,12 @@
 # shellcheck shell=bash disable=SC2034
 
 # registry_start NAME [HTTP [TOP]]: further lines of its configuration, in http and at the top; DIR in them is
-# its directory, which registry_dir prints. It listens on ADDRESS (127.0.0.1).
+# its directory, which registry_dir prints. It listens on ADDRESS (127.0.0.1) and PORT (a free one).
 registry_start() {
 	local dir port
 	dir=$(registry_dir "$1")
-	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	port=${PORT:-}
+	[ -n "$port" ] || port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	mkdir -p "$dir/store"
 	cat >"$dir/config.yml" <<-END
 		version: 0.1
