@@ -182,6 +182,18 @@ END
 	[ -z "$out" ]
 }
 
+# Options as getopt_long(3) is told of them. One is passed on for the mount to refuse.
+@test "every option is in the manual and among what --help says" {
+	cd "$BATS_TEST_DIRNAME/../.."
+	for option in $(grep -hoE '\{ "[a-z-]+", (no|required|optional)_argument' tools/cfs/*.c |
+		cut -d '"' -f 2 | sort -u | grep -vx privileged); do
+		grep -qe "\*--$option" docs/cfs.1.scd || { echo "not in the manual: $option" && false; }
+		grep -qe " --$option" tools/cfs/command.c || { echo "not in --help: $option" && false; }
+	done
+	[ -z "$(grep -h '^\*[a-z]*\* ' docs/cfs.1.scd | grep -v '\*--help\*\|\*start\*\|\*cp\*' |
+		cut -d ' ' -f 1 | grep -vx '\*cfs\*' | sort | uniq -d)" ]
+}
+
 @test "output that cannot be written is an error" {
 	code=0
 	"$cfs" logs web >/dev/full 2>"$mnt/err" || code=$?

@@ -19,6 +19,10 @@ struct command {
 
 static int command_help_word(int argc, char **argv);
 
+#define JOIN_OPTIONS                                                                               \
+	"      --detach-keys KEYS   to leave its terminal (ctrl-p,ctrl-q)\n"                       \
+	"      --sig-proxy=false    our signals end us\n"
+
 #define CREATE_OPTIONS                                                                             \
 	"  -a, --attach STREAM      stdin, stdout or stderr (all three)\n"                         \
 	"  -i, --interactive        keep stdin open\n"                                             \
@@ -33,8 +37,8 @@ static int command_help_word(int argc, char **argv);
 	"      --entrypoint PROGRAM instead of the image's\n"                                      \
 	"  -m, --memory SIZE        limit, such as 256m\n"                                         \
 	"  -c, --cpu-shares N       weight beside others (1024)\n"                                 \
-	"All other options of Docker's create are passed on; containerfs(5) lists what\n"          \
-	"the mount takes.\n"
+	"All other options of Docker's create are passed on; containerfs-commands(5) lists\n"      \
+	"what the mount takes.\n"
 
 static const struct command commands[] = {
 	{ "run", command_run,
@@ -46,9 +50,10 @@ static const struct command commands[] = {
 	  "Create a container and print its id.\n" CREATE_OPTIONS },
 	{ "start", command_start,
 	  "usage: cfs start NAME...\n"
-	  "       cfs start -a|-i NAME\n"
-	  "Start containers; with -a pass its output and exit as it exits, with -i its input "
-	  "too.\n" },
+	  "       cfs start -a|-i [OPTION...] NAME\n"
+	  "Start containers.\n"
+	  "  -a, --attach             pass its output and our signals, exit as it exits\n"
+	  "  -i, --interactive        pass our input too\n" JOIN_OPTIONS },
 	{ "exec", command_exec,
 	  "usage: cfs exec [OPTION...] NAME COMMAND [ARG...]\n"
 	  "Run a further process in a running container, pass its streams and our signals,\n"
@@ -62,8 +67,9 @@ static const struct command commands[] = {
 	  "  -u, --user USER[:GROUP]  run as\n"
 	  "  -w, --workdir DIR        run in\n" },
 	{ "attach", command_attach,
-	  "usage: cfs attach [--no-stdin] [--sig-proxy=false] NAME\n"
-	  "Pass the streams of a running container from now on, and exit as it exits.\n" },
+	  "usage: cfs attach [OPTION...] NAME\n"
+	  "Pass the streams of a running container from now on, and exit as it exits.\n"
+	  "      --no-stdin           not our input\n" JOIN_OPTIONS },
 	{ "logs", command_logs,
 	  "usage: cfs logs [OPTION...] NAME\n"
 	  "Print the output of a container, each stream to its own.\n"
