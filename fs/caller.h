@@ -14,8 +14,8 @@ struct caller {
 	pid_t tid; /* 0: outside our pid namespace */
 	uid_t uid;
 	pid_t sid; /* session (setsid), CALLER_OUTER_SESSION, 0: unknown */
-	uint64_t
-		sid_start; /* start time of its leader in clock ticks: tells a reused number apart */
+	/* Start time of its leader in clock ticks: tells a reused number apart. */
+	uint64_t sid_start;
 };
 
 /* Look the session up in /proc (proc_pid_stat(5), fields 6 and 22). A few microseconds. */

@@ -13,8 +13,8 @@
 struct handle_head {
 	uint64_t node;
 	uint64_t run; /* streams: the run that it belongs to */
-	uint64_t
-		cursor; /* attach, events: where the next read begins; logs, follow: where the last one ended */
+	/* attach, events: where the next read begins; logs, follow: where the last one ended. */
+	uint64_t cursor;
 	uint64_t read_number;    /* attach, events: the last read that moved the cursor, ... */
 	uint64_t read_from;      /* ... and from where: sent again, it gets the same bytes */
 	uint64_t read_offset;    /* events: what the kernel calls that place, */

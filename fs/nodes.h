@@ -17,8 +17,8 @@ struct node_text {
 	atomic_int refs;
 	char *text; /* FILE_TEXT, FILE_REPORT, FILE_CONFIG, FILE_CTL; NUL-terminated */
 	size_t len;
-	uint64_t
-		pad; /* FILE_CTL after a write: the text begins at this offset, newlines before it */
+	/* FILE_CTL after a write: the text begins at this offset, newlines before it. */
+	uint64_t pad;
 	struct container *container; /* files of a container: keeps a removed one's log readable */
 	struct image_tar *archive;   /* FILE_ARCHIVE; the text is its tags */
 	struct logview *log;         /* FILE_LOG */

@@ -20,8 +20,8 @@
 
 struct image_row {
 	const struct image *image;
-	const char
-		*name; /* "repository:tag", or without a tag "repository@digest"; NULL: neither */
+	/* "repository:tag", or without a tag "repository@digest"; NULL: neither. */
+	const char *name;
 	const char *digest; /* "sha256:..."; NULL: no registry calls it by one */
 };
 

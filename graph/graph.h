@@ -148,11 +148,12 @@ int graph_import_begin(struct graph *graph, const char *name, struct import **re
 int graph_load_begin(struct graph *graph, struct import **ret, struct error *err);
 /* What a user says of the image that a root file system becomes. */
 struct import_text {
-	const char
-		*message; /* the comment of its history; NULL: the one of graph_import_finish() */
-	char *const
-		*changes; /* of its configuration, as graph/change_config.h has them; NULL: none */
-	const char *platform; /* "os/arch[/variant]" that it is for; NULL: this machine's */
+	/* The comment of its history; NULL: the one of graph_import_finish(). */
+	const char *message;
+	/* Of its configuration, as graph/change_config.h has them; NULL: none. */
+	char *const *changes;
+	/* "os/arch[/variant]" that it is for; NULL: this machine's. */
+	const char *platform;
 };
 /* Before the first byte; message is borrowed while the import lives. Where anything is said, an archive of images is
  * -EINVAL: it has its own. -EINVAL now when a change or the platform is bad. */

@@ -17,10 +17,10 @@ struct http_options {
 	const char *cert;   /* path of our certificate, and */
 	const char *key;    /* of its key; NULL: none */
 	bool no_verify;     /* any certificate will do */
-	const char
-		*ca_place; /* where a root that is missed belongs, for the sentence; NULL: unsaid */
-	unsigned stall_ms; /* a server that moves nothing for so long is given up: -ETIMEDOUT */
-	unsigned connect_ms;             /* likewise for a connection */
+	/* Where a root that is missed belongs, for the sentence; NULL: unsaid. */
+	const char *ca_place;
+	unsigned stall_ms;   /* a server that moves nothing for so long is given up: -ETIMEDOUT */
+	unsigned connect_ms; /* likewise for a connection */
 	bool (*is_cancelled)(void *arg); /* asked at least ten times a second; NULL: never */
 	void *arg;
 };

@@ -60,8 +60,8 @@ struct container_view {
 	json_t *effective; /* merged with the image's at the last start (or now if it never ran); read only */
 	json_t *network; /* in force while it runs, of runtime/network_private.h; else NULL; read only */
 	json_t *mounts; /* what it mounts, of runtime/volume.h; NULL: not decided yet; read only */
-	struct id_range
-		ids; /* with a size: the ids that it has on the host, from its first start on */
+	/* With a size: the ids that it has on the host, from its first start on. */
+	struct id_range ids;
 	char image_id[65]; /* resolved at the last start, else at create; "" if unknown */
 };
 struct container_view *container_view_ref(struct container_view *view);
