@@ -128,7 +128,7 @@ static struct template_text take_variable(struct template_text *text)
 	return name;
 }
 
-/* Text without names stays as it is. */
+/* Text without names, and *ret, stay as they are. */
 static void take_names(struct template_text *text, struct names *ret)
 {
 	struct template_text rest = *text;
@@ -139,7 +139,6 @@ static void take_names(struct template_text *text, struct names *ret)
 		names.key = names.value;
 		names.value = take_variable(&rest);
 	}
-	*ret = (struct names){ .key = { NULL, NULL } };
 	if (rest.end - rest.at < 2 || strncmp(rest.at, ":=", 2) != 0)
 		return;
 	rest.at += 2;
