@@ -101,6 +101,14 @@ static int end_run(struct container *c, struct ticket *ticket, struct error *err
 	return standing.run ? kill_run(c, ticket, standing.run, err) : 0;
 }
 
+/* --rm: it goes when it has ended. */
+static bool goes_by_itself(struct container *c)
+{
+	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+
+	return json_get_bool(json_object_get(view->effective, "HostConfig"), "AutoRemove", false);
+}
+
 /* One attempt. *ret_again: with force, it was started between the kill and our turn. */
 static int try_remove(struct container *c, struct ticket *ticket, bool force, bool volumes,
 		      bool *ret_again, struct error *err)
@@ -113,8 +121,8 @@ static int try_remove(struct container *c, struct ticket *ticket, bool force, bo
 		ret = container_take_turn(c, &turn, ticket, err);
 	if (ret < 0)
 		return ret;
-	if (container_is_removed(c)) /* meanwhile: by another rm, or by AutoRemove */
-		ret = force ? 0 : container_check(c, true, err);
+	if (container_is_removed(c)) /* meanwhile: by another rm, or as it was meant to */
+		ret = force || goes_by_itself(c) ? 0 : container_check(c, true, err);
 	else if (force && look(c).run)
 		*ret_again = true;
 	else if (!force && look(c).busy)
@@ -146,7 +154,6 @@ int container_remove(struct container *c, struct ticket *ticket, bool force, boo
 void remove_automatically(struct container *c)
 {
 	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
-	const json_t *host = json_object_get(view->effective, "HostConfig");
 	struct error err = ERROR_INIT;
 	struct ticket ticket;
 	struct turn turn;
@@ -155,7 +162,7 @@ void remove_automatically(struct container *c)
 		exec_after_end(c);
 		return;
 	}
-	if (!json_get_bool(host, "AutoRemove", false) || container_is_removed(c))
+	if (!goes_by_itself(c) || container_is_removed(c))
 		return;
 	ticket_init(&ticket, 0, false);
 	if (container_take_turn(c, &turn, &ticket, &err) == 0) {

@@ -183,6 +183,15 @@ expect_nothing_left() {
 	expect_nothing_left
 }
 
+@test "--rm: no sentence tells of a failure that was none" {
+	local i
+	expect_refusal ENOENT 'start: no such container: nope' 'start nope'
+	for i in {1..20}; do
+		cfs run --rm "$IMAGE" true
+	done
+	expect_sentence 'start: no such container: nope'
+}
+
 @test "--rm: 16 at once" {
 	local i pids=()
 	seq 5000 >"$OUT/numbers"

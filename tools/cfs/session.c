@@ -399,10 +399,11 @@ static void begin_input(struct joined *j)
 }
 
 /* The mount removes it behind the exit code's back. Who has seen cfs end may use the
- * name again; what is removed already refuses this. */
+ * name again. What is removed already would refuse this, and tell of it in `error`. */
 static void see_it_gone(const struct joined *j)
 {
-	(void)!write(j->ctl_fd, "rm -v\n", 6);
+	if (faccessat(j->session->dir_fd, "status", F_OK, 0) == 0)
+		(void)!write(j->ctl_fd, "rm -v\n", 6);
 }
 
 int session_run(const struct session *session, bool *ret_detached)
