@@ -111,6 +111,10 @@ expect_refusals() {
 		no-token EINVAL its answer has no token
 		file-realm EINVAL it sends us for a token to 'file:///etc/passwd'
 	END
+	# What it says itself is one line, and nothing for a terminal to obey.
+	expect_errno EACCES write "$MNT/ctl" "pull $ODD/forbidden:1"
+	expect_equal "$(LC_ALL=C grep -c '[^ -~]' "$MNT/error")" 0
+	expect_equal "$(wc -l <"$MNT/error")" 1
 	expect_equal "$(ctl "pull -q $ODD/bearer:1")" "$(cat "$SANDBOX/work/id")"
 	ctl "login -u me -p sesame $ODD" >/dev/null
 	expect_refusals <<-'END'

@@ -124,6 +124,23 @@ get_id() {
 	expect_refusal ENOENT "push: no such image: $name/nope:latest" "push $name/nope"
 }
 
+@test "all tags of a name at once, there and back; not of a name with a tag" {
+	local name id lines
+	name=$(registry_name plain)/all id=$(get_id "$IMAGE")
+	ctl "tag $IMAGE $name:1" "tag $IMAGE $name:two" "tag $IMAGE $name-other:1" >/dev/null
+	lines=$(ctl "push -a $name")
+	expect_equal "$(grep -c ': digest: sha256:' <<<"$lines")" 2
+	expect_match "$(ctl "push -a -q $name" | sort -u)" '^sha256:[0-9a-f]{64}$'
+	ctl "rmi $name:1 $name:two $name-other:1" >/dev/null
+	lines=$(cfs pull -a "$name")
+	expect_equal "$(grep -c '^Status: Downloaded newer image for' <<<"$lines")" 2
+	expect_equal "$(get_id "$name:1") $(get_id "$name:two")" "$id $id"
+	expect_refusal EINVAL "pull: '$name:1' names one image, and -a means all tags" "pull -a $name:1"
+	expect_refusal EINVAL "push: '$name:1' names one image, and -a means all tags" "push --all-tags $name:1"
+	expect_refusal ENOENT "push: no such image: $name-other, with any tag" "push -a $name-other"
+	ctl "rmi $name:1 $name:two" >/dev/null
+}
+
 @test "run and create: --pull missing, always, never" {
 	local name id
 	name=$(registry_name plain)/team/app:1 id=$(cat "$SANDBOX/work/id")
