@@ -333,6 +333,7 @@ static int refuse_file(TAKE_ARGS)
 	{ OPTION('h', "hostname", "HOST[.DOMAIN]"), .take = take_hostname, TOP("Hostname") }, \
 	{ OPTION(0, "init", NULL), .take = take_bool, HOST("Init") }, \
 	{ OPTION('i', "interactive", NULL), .take = take_bool, TOP("OpenStdin") }, \
+	{ OPTION(0, "ipc", "MODE"), .take = take_text, HOST("IpcMode") }, \
 	{ OPTION('l', "label", "NAME[=VALUE]"), .take = take_label, TOP("Labels") }, \
 	{ OPTION(0, "label-file", "FILE"), .take = refuse_file, .hidden = true }, \
 	{ OPTION(0, "link", "CONTAINER:ALIAS"), .take = take_item, HOST("Links") }, \
@@ -343,6 +344,7 @@ static int refuse_file(TAKE_ARGS)
 	{ OPTION(0, "network", "NETWORK"), .take = take_text, HOST("NetworkMode") }, \
 	{ OPTION(0, "net", "NETWORK"), .take = take_text, HOST("NetworkMode"), .hidden = true }, \
 	{ OPTION(0, "oom-score-adj", "N"), .take = take_number, HOST("OomScoreAdj") }, \
+	{ OPTION(0, "pid", "MODE"), .take = take_text, HOST("PidMode") }, \
 	{ OPTION(0, "privileged", NULL), .take = take_bool, HOST("Privileged") }, \
 	{ OPTION('p', "publish", "[[ADDRESS:]HOSTPORT:]PORT"), .take = command_take_publish }, \
 	{ OPTION('P', "publish-all", NULL), .take = take_bool, HOST("PublishAllPorts") }, \
@@ -358,6 +360,7 @@ static int refuse_file(TAKE_ARGS)
 	{ OPTION('t', "tty", NULL), .take = take_bool, TOP("Tty") }, \
 	{ OPTION(0, "ulimit", "NAME=SOFT[:HARD]"), .take = command_take_ulimit, HOST("Ulimits") }, \
 	{ OPTION('u', "user", "USER[:GROUP]"), .take = take_text, TOP("User") }, \
+	{ OPTION(0, "uts", "host"), .take = take_text, HOST("UTSMode") }, \
 	{ OPTION(0, "userns", "host|auto"), .take = take_text, HOST("UsernsMode") }, \
 	{ OPTION('v', "volume", "[SOURCE:]PATH[:MODE]"), .take = take_volume, HOST("Binds") }, \
 	{ OPTION(0, "volumes-from", "CONTAINER[:MODE]"), .take = take_item, TOP("VolumesFrom") }, \

@@ -169,36 +169,65 @@ static int rebuild(const json_t *merged, json_t **ret, struct error *err)
 	return 0;
 }
 
-/* In the host's network namespace they would be the host's. */
+static bool is_mode(const json_t *host, const char *key, const char *mode)
+{
+	return strncmp(json_get_str(host, key, ""), mode, strlen(mode)) == 0;
+}
+
+/* In a namespace of the host's they would be the host's. */
 static int check_sysctls(const json_t *host, struct error *err)
 {
 	json_t *sysctls = json_get_object(host, "Sysctls");
 	const char *name;
 	json_t *value;
 
-	if (strcmp(json_get_str(host, "NetworkMode", ""), "host") != 0)
-		return 0;
 	json_object_foreach(sysctls, name, value) {
-		if (strncmp(name, "net.", 4) == 0)
-			return error_set(err, EINVAL,
-					 "Sysctls: '%s' is the host's with NetworkMode 'host'",
-					 name);
+		const char *key = strncmp(name, "net.", 4) == 0 ? "NetworkMode" : "IpcMode";
+
+		if (is_mode(host, key, "host"))
+			return error_set(err, EINVAL, "Sysctls: '%s' is the host's with %s 'host'",
+					 name, key);
 	}
 	return 0;
 }
 
-/* As Docker: what has the host's rights, or its namespaces, has the host's ids. */
+/* As Docker: what has the host's rights, or its namespaces, has the host's ids; and so has what is another
+ * container's. */
 static int check_userns(const json_t *host, struct error *err)
 {
-	if (strcmp(json_get_str(host, "UsernsMode", ""), "auto") != 0)
+	static const struct {
+		const char *key, *mode;
+	} shared[] = {
+		{ "NetworkMode", "host" }, { "IpcMode", "host" },       { "IpcMode", "container:" },
+		{ "PidMode", "host" },     { "PidMode", "container:" }, { "UTSMode", "host" },
+	};
+
+	if (!is_mode(host, "UsernsMode", "auto"))
 		return 0;
 	if (json_get_bool(host, "Privileged", false))
 		return error_set(err, EINVAL,
 				 "Privileged and UsernsMode 'auto' cannot be used together");
-	if (strcmp(json_get_str(host, "NetworkMode", ""), "host") == 0)
-		return error_set(
-			err, EINVAL,
-			"NetworkMode 'host' and UsernsMode 'auto' cannot be used together");
+	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
+		if (is_mode(host, shared[i].key, shared[i].mode))
+			return error_set(err, EINVAL,
+					 "%s '%s' and UsernsMode 'auto' cannot be used together",
+					 shared[i].key, json_get_str(host, shared[i].key, ""));
+	return 0;
+}
+
+static int check_shared(const json_t *config, const json_t *host, struct error *err)
+{
+	static const char *const names[] = { "Hostname", "Domainname" };
+
+	for (size_t i = 0; i < 2 && is_mode(host, "UTSMode", "host"); i++)
+		if (*json_get_str(config, names[i], ""))
+			return error_set(err, EINVAL,
+					 "%s cannot be with UTSMode 'host': it is the host's",
+					 names[i]);
+	if (is_mode(host, "PidMode", "container:") && json_get_bool(host, "Init", false))
+		return error_set(err, EINVAL,
+				 "Init cannot be with PidMode '%s': process 1 is that container's",
+				 json_get_str(host, "PidMode", ""));
 	return 0;
 }
 
@@ -252,6 +281,8 @@ static int check_together(const json_t *config, struct error *err)
 				 "AutoRemove and RestartPolicy '%s' cannot be used together",
 				 policy_name);
 	ret = check_userns(host, err);
+	if (ret == 0)
+		ret = check_shared(config, host, err);
 	return ret < 0 ? ret : check_sysctls(host, err);
 }
 

@@ -68,9 +68,11 @@ const struct config_key config_keys[] = {
 	{ HOST("DnsSearch", STRINGS), TEXT(search) },
 	{ HOST("ExtraHosts", STRINGS), TEXT(extra_host) },
 	{ HOST("GroupAdd", STRINGS), TEXT(group) },
+	{ HOST("IpcMode", STRING), TEXT(ipc) },
 	{ HOST("Links", STRINGS), TEXT(link) },
 	{ HOST("MemoryReservation", INT), LIVE, JSON(memory_reservation) },
 	{ HOST("OomScoreAdj", INT), JSON(oom_score_adj) },
+	{ HOST("PidMode", STRING), TEXT(pid) },
 	{ HOST("Privileged", BOOL) },
 	{ HOST("PublishAllPorts", BOOL) },
 	{ HOST("ReadonlyRootfs", BOOL) },
@@ -83,6 +85,7 @@ const struct config_key config_keys[] = {
 	{ HOST("Ulimits", OBJECTS), JSON(ulimits) },
 	{ HOST("Mounts", OBJECTS), JSON(mounts) },
 	{ HOST("Init", BOOL) },
+	{ HOST("UTSMode", STRING), TEXT(uts) },
 	{ HOST("UsernsMode", STRING), TEXT(userns) },
 };
 const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);

@@ -302,19 +302,51 @@ int config_check_sysctl(const char *text, struct error *err)
 	return error_set(err, EINVAL, "'%s' is not a container's own", text);
 }
 
+/* Is it one of the words (NULL-terminated), or that of a container? */
+static bool is_mode(const char *text, const char *const *known)
+{
+	for (; *known; known++)
+		if (strcmp(text, *known) == 0)
+			return true;
+	return strncmp(text, "container:", 10) == 0 && is_name(text + 10, strlen(text + 10));
+}
+
 int config_check_network(const char *text, struct error *err)
 {
-	static const char *const known[] = { "default", "bridge", "none", "host" };
+	static const char *const known[] = { "default", "bridge", "none", "host", NULL };
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(text, known[i]) == 0)
-			return 0;
-	}
-	if (strncmp(text, "container:", 10) == 0 && is_name(text + 10, strlen(text + 10)))
+	if (is_mode(text, known))
 		return 0;
 	return error_set(err, EINVAL,
 			 "unknown network '%s'; default, bridge, none, host or container:NAME",
 			 text);
+}
+
+int config_check_ipc(const char *text, struct error *err)
+{
+	static const char *const known[] = { "private", "shareable", "none", "host", NULL };
+
+	if (is_mode(text, known))
+		return 0;
+	return error_set(err, EINVAL,
+			 "unknown mode '%s'; private, shareable, none, host or container:NAME",
+			 text);
+}
+
+int config_check_pid(const char *text, struct error *err)
+{
+	static const char *const known[] = { "private", "host", NULL };
+
+	if (is_mode(text, known))
+		return 0;
+	return error_set(err, EINVAL, "unknown mode '%s'; private, host or container:NAME", text);
+}
+
+int config_check_uts(const char *text, struct error *err)
+{
+	if (strcmp(text, "private") == 0 || strcmp(text, "host") == 0)
+		return 0;
+	return error_set(err, EINVAL, "unknown mode '%s'; private or host", text);
 }
 
 int config_check_userns(const char *text, struct error *err)

@@ -438,6 +438,29 @@ void removed_recover(struct engine *engine, const char *entry);
 /* Their anonymous volumes go, if the removal was to take them along. */
 void removed_finish_volumes(struct engine *engine);
 
+/* --- start_share.c ----------------------------------------------------------- */
+
+/* Namespaces that a start shares, and mounts that belong to them; descriptors are -1 for none. */
+struct start_share {
+	bool ipc_is_host, pid_is_host, uts_is_host;
+	bool has_no_shm;
+	int ipcns_fd, pidns_fd; /* another container's, to be entered */
+	int shm_fd, proc_fd;    /* mounts in place of new ones */
+};
+#define START_SHARE_INIT                                                                           \
+	{                                                                                          \
+		.ipcns_fd = -1, .pidns_fd = -1, .shm_fd = -1, .proc_fd = -1                        \
+	}
+
+/* No side effect but descriptors, which start_share_deinit() closes, also after a failure. -ESRCH: that
+ * container does not run. */
+int start_share_decide(struct container *c, const json_t *effective, struct start_share *ret,
+		       struct error *err);
+/* What becomes of one of the usual mounts; false: it is left out. */
+bool start_share_mount(const struct start_share *share, struct launch_mount *mount);
+void start_share_fill(const struct start_share *share, struct launch_spec *spec);
+void start_share_deinit(struct start_share *share);
+
 /* --- container_net.c -------------------------------------------------------- */
 
 /* What a start decides about its network, and then holds until the shim has it. */

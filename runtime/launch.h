@@ -85,6 +85,10 @@ struct launch_spec {
 	bool new_netns;    /* a network namespace of its own with lo up */
 	bool join_netns;   /* the one that netns_fd refers to instead */
 	int netns_fd;
+	bool join_ipcns, join_pidns; /* likewise, those of another container */
+	int ipcns_fd, pidns_fd;
+	/* The host's; without its host name and domain name nothing is set. */
+	bool ipc_is_host, pid_is_host, uts_is_host;
 	bool tty;                    /* a pseudo terminal instead of pipes */
 	uint16_t tty_rows, tty_cols; /* initial size; 0: 24 x 80 */
 	bool open_stdin;             /* else /dev/null */

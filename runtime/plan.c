@@ -130,6 +130,9 @@ static uint32_t collect_flags(const struct launch_spec *spec)
 	flags |= spec->join ? (uint32_t)PLAN_JOIN : 0;
 	flags |= spec->init ? (uint32_t)PLAN_INIT : 0;
 	flags |= spec->userns ? (uint32_t)PLAN_USERNS : 0;
+	flags |= spec->ipc_is_host ? (uint32_t)PLAN_HOST_IPC : 0;
+	flags |= spec->pid_is_host ? (uint32_t)PLAN_HOST_PID : 0;
+	flags |= spec->uts_is_host ? (uint32_t)PLAN_HOST_UTS : 0;
 	flags |= spec->discard_output ? (uint32_t)PLAN_DISCARD : 0;
 	return flags;
 }
@@ -161,6 +164,8 @@ static void fill_scalars(struct plan_header *header, const struct launch_spec *s
 	header->run_dir_fd = spec->run_dir_fd;
 	header->cgroup_fd = spec->cgroup_fd;
 	header->netns_fd = spec->join_netns ? spec->netns_fd : -1;
+	header->ipcns_fd = spec->join_ipcns ? spec->ipcns_fd : -1;
+	header->pidns_fd = spec->join_pidns ? spec->pidns_fd : -1;
 }
 
 static void put_content(struct strbuf *out, struct plan_header *header,
@@ -190,6 +195,8 @@ static bool has_low_fd(const struct launch_spec *spec)
 	bool low = (spec->join ? spec->join_fd : spec->rootfs_fd) < 3 || spec->log_dir_fd < 3 ||
 		   spec->run_dir_fd < 3 || (spec->cgroup_fd < 3 && spec->cgroup_fd != -1);
 	low = low || (spec->join_netns && spec->netns_fd < 3);
+	low = low || (spec->join_ipcns && spec->ipcns_fd < 3);
+	low = low || (spec->join_pidns && spec->pidns_fd < 3);
 	low = low || (spec->userns && !spec->join && spec->userns_fd < 3);
 	for (size_t i = 0; i < spec->cgroup_procs_count; i++)
 		low = low || spec->cgroup_procs_fds[i] < 3;

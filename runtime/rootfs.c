@@ -182,19 +182,21 @@ static int mount_fresh(struct rootfs *rootfs, const struct rootfs_spec *spec, st
 struct visit {
 	struct rootfs_helper *helper;
 	int pidfd;
+	const char *path;
 };
 
-static int clone_root(void *arg)
+static int clone_there(void *arg)
 {
-	(void)arg;
-	return mount_open_tree(AT_FDCWD, "/", true);
+	const struct visit *visit = arg;
+
+	return mount_open_tree(AT_FDCWD, visit->path, true);
 }
 
 static int run_visit(void *arg)
 {
 	struct visit *visit = arg;
 
-	return rootfs_helper_visit(visit->helper, visit->pidfd, clone_root, NULL);
+	return rootfs_helper_visit(visit->helper, visit->pidfd, clone_there, visit);
 }
 
 /* A process that shares our mounts has no root of its own to give away. */
@@ -208,12 +210,22 @@ static bool shares_our_mounts(pid_t pid)
 	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
+int rootfs_clone_mount(struct rootfs *rootfs, pid_t pid, const char *path)
+{
+	auto_fd int pidfd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	struct visit visit = { rootfs->helper, pidfd, path };
+
+	if (pid == 0)
+		return mount_open_tree(AT_FDCWD, path, true);
+	return pidfd < 0 ? -errno : rootfs_helper_run(rootfs->helper, run_visit, &visit);
+}
+
 /* The root mount of a running container, cloned. A privileged one can have mounted
  * something over it: that is refused, being no overlay. */
 static int clone_running(struct rootfs *rootfs, const struct rootfs_spec *spec, struct error *err)
 {
 	auto_fd int pidfd = (int)syscall(SYS_pidfd_open, spec->pid, 0);
-	struct visit visit = { rootfs->helper, pidfd };
+	struct visit visit = { rootfs->helper, pidfd, "/" };
 	auto_fd int fd = -1;
 	struct statfs fs;
 

@@ -46,6 +46,9 @@ int rootfs_get_mount(struct rootfs *rootfs, const struct rootfs_spec *spec, stru
  * should not be the last process of a container: so the engine holds the mount of a run in *held_fd
  * (what rootfs_get_mount() gave) and lets it go when the end of the run has been told. */
 void rootfs_let_go(struct rootfs *rootfs, const char *id, atomic_int *held_fd);
+/* A clone of the mount that the process pid (0: we) sees at path; no link at its end is followed. A descriptor
+ * or -errno, without a sentence. What it is of is to be looked at by who does not trust the process. */
+int rootfs_clone_mount(struct rootfs *rootfs, pid_t pid, const char *path);
 /* See that RUN/rootfs/<id> is mounted (nosuid, nodev), in any state of the container. Safe to repeat. */
 int rootfs_expose(struct rootfs *rootfs, const struct rootfs_spec *spec, struct error *err);
 /* The same for an image, read-only, at RUN/rootfs/<id> (container_dir_fd -1 in spec). */

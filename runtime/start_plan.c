@@ -42,6 +42,7 @@ struct start_plan {
 	size_t seccomp_count;
 	struct cgroup cgroup;
 	struct start_net net;
+	struct start_share share;
 	int run_dir_fd, rootfs_fd;
 	struct start_files files;
 	char hostname[HOST_NAME_MAX + 1];
@@ -134,6 +135,8 @@ static int look_up(struct start_plan *plan, struct error *err)
 	if (ret == 0)
 		ret = start_net_decide(plan->container, plan->effective, &plan->net, err);
 	if (ret == 0)
+		ret = start_share_decide(plan->container, plan->effective, &plan->share, err);
+	if (ret == 0)
 		ret = start_decide_rights(plan->container->engine, &plan->config, &plan->caps,
 					  &plan->seccomp, &plan->seccomp_count, err);
 	if (ret == 0)
@@ -157,7 +160,7 @@ static void choose_hostname(struct start_plan *plan)
 		asked = json_get_str(view->effective, "Hostname", "");
 	}
 	snprintf(plan->hostname, sizeof(plan->hostname), "%s", *asked ? asked : c->short_id);
-	if (plan->net.is_host && !*asked)
+	if (plan->share.uts_is_host || (plan->net.is_host && !*asked))
 		gethostname(plan->hostname, sizeof(plan->hostname) - 1);
 }
 
@@ -178,6 +181,7 @@ int start_plan_new(struct container *c, struct start_plan **ret, struct error *e
 	plan->container = c;
 	plan->cgroup = (struct cgroup)CGROUP_INIT;
 	plan->net = (struct start_net)START_NET_INIT;
+	plan->share = (struct start_share)START_SHARE_INIT;
 	plan->userns = (struct userns)USERNS_INIT;
 	plan->run_dir_fd = plan->rootfs_fd = -1;
 	plan->files = (struct start_files)START_FILES_INIT;
@@ -315,7 +319,8 @@ static int make_mounts(struct start_plan *plan, struct error *err)
 			mount.flags &= ~(unsigned long)MS_RDONLY;
 		if (plan->config.shm_size > 0 && strcmp(mount.target, "/dev/shm") == 0)
 			mount.data = plan->shm_options;
-		add_mount(plan, &mount);
+		if (start_share_mount(&plan->share, &mount))
+			add_mount(plan, &mount);
 	}
 	for (size_t i = 0; i < own->count; i++)
 		plan->mounts[plan->mount_count++] = own->mounts[i];
@@ -424,6 +429,7 @@ static void fill_spec(struct start_plan *plan, uint64_t run)
 	spec->new_netns = plan->net.makes_ns;
 	spec->join_netns = plan->net.ns_fd >= 0;
 	spec->netns_fd = plan->net.ns_fd;
+	start_share_fill(&plan->share, spec);
 	spec->tty = config->tty;
 	spec->tty_rows = config->tty_rows;
 	spec->tty_cols = config->tty_cols;
@@ -480,6 +486,7 @@ void start_plan_free(struct start_plan *plan)
 	if (plan->run_dir_fd >= 0)
 		close(plan->run_dir_fd);
 	start_net_deinit(&plan->net);
+	start_share_deinit(&plan->share);
 	cgroup_deinit(&plan->cgroup);
 	config_deinit(&plan->config);
 	json_decref(plan->effective);

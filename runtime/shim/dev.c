@@ -130,7 +130,7 @@ static int set_up_terminal(const struct plan *plan, int master, int slave)
 	};
 	if (ioctl(master, TIOCSWINSZ, &size) < 0)
 		return -1;
-	if (!plan_has(plan, PLAN_JOIN) && ioctl(slave, TIOCSCTTY, 0) < 0)
+	if (!plan_forks(plan) && ioctl(slave, TIOCSCTTY, 0) < 0)
 		return -1;
 	if (plan->header->uid &&
 	    fchown(slave, plan->header->uid_base + plan->header->uid, (gid_t)-1) < 0)

@@ -62,6 +62,15 @@ static int drop_descriptors(struct sandbox *box, struct error *err)
 	return 0;
 }
 
+int join_enter_pid(struct sandbox *box, struct error *err)
+{
+	if (box->plan->header->pidns_fd < 0)
+		return 0;
+	if (syscall(SYS_setns, box->plan->header->pidns_fd, CLONE_NEWPID) < 0)
+		return error_set_sys(err, errno, "cannot enter the other container's processes");
+	return drop_descriptors(box, err);
+}
+
 static int prepare(struct sandbox *box, struct error *err)
 {
 	int r = sandbox_set_oom_score(box, err);
@@ -117,7 +126,7 @@ static void run_inner(const struct sandbox *box, struct shim_failed *failed)
 	program_execute(box->argv, box->env, &failed->error);
 }
 
-static int make_inner(const struct sandbox *box, struct shim_failed *failed)
+int join_make_inner(const struct sandbox *box, struct shim_failed *failed)
 {
 	struct shim_born born = { .type = SHIM_MESSAGE_HELLO };
 	long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
@@ -142,7 +151,7 @@ int join_run(void *arg)
 	struct sandbox *box = arg;
 	struct shim_failed failed = { .type = SHIM_MESSAGE_FAILED, .error = ERROR_INIT };
 	close(box->shim_channel);
-	if (prepare(box, &failed.error) == 0 && make_inner(box, &failed) == 0)
+	if (prepare(box, &failed.error) == 0 && join_make_inner(box, &failed) == 0)
 		return 0;
 	send(box->channel, &failed, sizeof(failed), MSG_NOSIGNAL);
 	return 1;

@@ -72,6 +72,10 @@ static void close_plan(const struct plan *plan, int plan_fd)
 		close(header->cgroup_fd);
 	if (header->netns_fd >= 0)
 		close(header->netns_fd); /* it goes with the last process in it */
+	if (header->ipcns_fd >= 0)
+		close(header->ipcns_fd);
+	if (header->pidns_fd >= 0)
+		close(header->pidns_fd);
 	if (header->userns_fd >= 0)
 		close(header->userns_fd);
 	for (uint32_t i = 0; i < header->cgroup_procs.count; i++)

@@ -164,6 +164,7 @@ static int check_scalars(const struct plan *plan, struct error *err)
 		return error_set(err, EINVAL, "launch plan: no program");
 	if (header->socket_fd < 0 || header->slim_fd < 0 || header->log_dir_fd < 0 ||
 	    header->run_dir_fd < 0 || header->cgroup_fd < -1 || header->netns_fd < -1 ||
+	    header->ipcns_fd < -1 || header->pidns_fd < -1 ||
 	    (plan_has(plan, PLAN_JOIN) ? header->join_fd : header->rootfs_fd) < 0)
 		return error_set(err, EINVAL, "launch plan: a descriptor is missing");
 	if (plan_has(plan, PLAN_USERNS) && !plan_has(plan, PLAN_JOIN) && header->userns_fd < 0)

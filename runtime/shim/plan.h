@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC 0x6e616c70U /* "plan" */
-#define PLAN_VERSION 4U
+#define PLAN_VERSION 5U
 #define PLAN_SIZE_MAX (16U << 20) /* argv and env reach 6 MiB at most in the kernel */
 
 enum plan_flag {
@@ -26,10 +26,13 @@ enum plan_flag {
 	PLAN_NEW_NETNS = 1 << 2,
 	PLAN_TTY = 1 << 3,
 	PLAN_OPEN_STDIN = 1 << 4,
-	PLAN_JOIN = 1 << 5,    /* a further process of a container that runs */
-	PLAN_DISCARD = 1 << 6, /* its output is not kept */
-	PLAN_INIT = 1 << 7,    /* process 1 is an init of ours, the program its child */
-	PLAN_USERNS = 1 << 8   /* its ids are others on the host */
+	PLAN_JOIN = 1 << 5,     /* a further process of a container that runs */
+	PLAN_DISCARD = 1 << 6,  /* its output is not kept */
+	PLAN_INIT = 1 << 7,     /* process 1 is an init of ours, the program its child */
+	PLAN_USERNS = 1 << 8,   /* its ids are others on the host */
+	PLAN_HOST_IPC = 1 << 9, /* no namespace of its own */
+	PLAN_HOST_PID = 1 << 10,
+	PLAN_HOST_UTS = 1 << 11
 };
 
 struct plan_span {
@@ -87,6 +90,7 @@ struct plan_header {
 	int32_t join_fd;                           /* with PLAN_JOIN: pidfd of process 1; else -1 */
 	int32_t netns_fd;                          /* the network namespace to enter, or -1 */
 	int32_t userns_fd;                         /* with PLAN_USERNS alone; else -1 */
+	int32_t ipcns_fd, pidns_fd;                /* another container's to enter, or -1 */
 	int32_t reserved;
 };
 
@@ -119,6 +123,12 @@ static inline const char *plan_get_str(const struct plan *plan, uint32_t offset)
 static inline bool plan_has(const struct plan *plan, enum plan_flag flag)
 {
 	return (plan->header->flags & (uint32_t)flag) != 0;
+}
+
+/* Does the child that sets up make another one in a pid namespace that is there (join.c)? */
+static inline bool plan_forks(const struct plan *plan)
+{
+	return plan_has(plan, PLAN_JOIN) || plan->header->pidns_fd >= 0;
 }
 
 #endif

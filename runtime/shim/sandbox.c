@@ -176,6 +176,9 @@ static int prepare(struct sandbox *box, struct error *err)
 	r = enter_network(box->plan, err);
 	if (r < 0)
 		return r;
+	if (box->plan->header->ipcns_fd >= 0 &&
+	    setns(box->plan->header->ipcns_fd, CLONE_NEWIPC) < 0)
+		return error_set_sys(err, errno, "cannot enter the other container's IPC");
 	r = sysctl_set_all(box, err);
 	if (r < 0)
 		return r;
@@ -203,6 +206,9 @@ static int prepare(struct sandbox *box, struct error *err)
 	/* Ours are all close-on-exec: this is for what we might have forgotten. */
 	if (kernel_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_set_sys(err, errno, "cannot close the descriptors");
+	r = join_enter_pid(box, err);
+	if (r < 0)
+		return r;
 	return identity_drop(box, err);
 }
 
@@ -211,7 +217,10 @@ int sandbox_run(void *arg)
 	struct sandbox *box = arg;
 	struct shim_failed failed = { .type = SHIM_MESSAGE_FAILED, .error = ERROR_INIT };
 	int r = prepare(box, &failed.error);
-	if (r == 0 && plan_has(box->plan, PLAN_INIT)) {
+	if (r == 0 && plan_forks(box->plan)) {
+		if (join_make_inner(box, &failed) == 0)
+			return 0;
+	} else if (r == 0 && plan_has(box->plan, PLAN_INIT)) {
 		init_run(box, &failed);
 	} else if (r == 0) {
 		failed.program = 1;

@@ -35,6 +35,11 @@ int sandbox_run(void *sandbox);
  * the program's parent for long: see there. Typed for spawn_child(). */
 int join_run(void *sandbox);
 
+/* Also join.c, for a first process in the pid namespace of another container: go into it when nothing of the
+ * host's is needed any more but privileges, and, when these are given up, make the process there. */
+int join_enter_pid(struct sandbox *box, struct error *err);
+int join_make_inner(const struct sandbox *box, struct shim_failed *failed);
+
 /* Steps that both take. 0 or -errno with a sentence. */
 int sandbox_set_oom_score(const struct sandbox *box, struct error *err);
 int sandbox_join_cgroups(const struct plan *plan, struct error *err);

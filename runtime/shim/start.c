@@ -130,10 +130,12 @@ static int await_execution(struct shim *shim, int channel, bool *ret_program, st
 /* A container's first process, or the one that makes a further one. */
 static pid_t make_child(struct sandbox *box, struct error *err)
 {
-	uint64_t namespaces = CLONE_NEWNS | CLONE_NEWPID;
+	uint64_t namespaces = CLONE_NEWNS;
 	int cgroup_fd = box->plan->header->cgroup_fd;
 	if (plan_has(box->plan, PLAN_JOIN))
 		return spawn_child(0, cgroup_fd, false, join_run, box, err);
+	if (!plan_has(box->plan, PLAN_HOST_PID) && !plan_forks(box->plan))
+		namespaces |= CLONE_NEWPID;
 	namespaces |= userns_get_new(box->plan);
 	return spawn_child(namespaces, cgroup_fd, plan_has(box->plan, PLAN_INIT), sandbox_run, box,
 			   err);
@@ -147,7 +149,7 @@ static void end_child(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* Of a further process, whose maker ends by itself. */
+/* Of a process in a pid namespace that was there; its maker ends by itself. */
 static int await_join(struct shim *shim, pid_t maker, int channel, bool *ret_program,
 		      struct error *err)
 {
@@ -175,9 +177,8 @@ static int start_child(struct shim *shim, struct sandbox *box, bool *ret_program
 			close(box->stdio[i]);
 	if (shim->pid < 0)
 		return shim->pid;
-	int r = plan_has(box->plan, PLAN_JOIN)
-			? await_join(shim, shim->pid, channel[0], ret_program, err)
-			: await_execution(shim, channel[0], ret_program, err);
+	int r = plan_forks(box->plan) ? await_join(shim, shim->pid, channel[0], ret_program, err)
+				      : await_execution(shim, channel[0], ret_program, err);
 	close(channel[0]);
 	if (r < 0)
 		end_child(shim->pid);

@@ -18,9 +18,14 @@
 
 uint64_t userns_get_new(const struct plan *plan)
 {
+	uint64_t namespaces = 0;
 	if (plan_has(plan, PLAN_USERNS))
 		return 0;
-	return CLONE_NEWIPC | CLONE_NEWUTS | (plan_has(plan, PLAN_NEW_NETNS) ? CLONE_NEWNET : 0);
+	if (!plan_has(plan, PLAN_HOST_IPC) && plan->header->ipcns_fd < 0)
+		namespaces |= CLONE_NEWIPC;
+	if (!plan_has(plan, PLAN_HOST_UTS))
+		namespaces |= CLONE_NEWUTS;
+	return namespaces | (plan_has(plan, PLAN_NEW_NETNS) ? CLONE_NEWNET : 0);
 }
 
 static int take_capabilities_back(void)

@@ -111,6 +111,8 @@ static void test_options_security(void **state)
 		"--device /dev/a:/dev/b:mw --device-cgroup-rule 'c 1:* rw'",
 		"{'HostConfig':{'DeviceCgroupRules':['c 1:* rw'],'Devices':["
 		"{'PathOnHost':'/dev/a','PathInContainer':'/dev/b','CgroupPermissions':'mw'}]}}");
+	check_options("--ipc container:a --pid host --uts host",
+		      "{'HostConfig':{'IpcMode':'container:a','PidMode':'host','UTSMode':'host'}}");
 	check_options("--sysctl net.core.somaxconn=10",
 		      "{'HostConfig':{'Sysctls':{'net.core.somaxconn':'10'}}}");
 }

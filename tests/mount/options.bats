@@ -282,3 +282,69 @@ group_file() {
 	expect_refusal EINVAL "run: the device '/dev/null' cannot be made: /dev is a volume" \
 		"run --rm -v $OUT/nodes:/dev --device /dev/null $IMAGE true"
 }
+
+# ns NAME KIND: which namespace process 1 is in.
+ns() {
+	readlink "/proc/$(field "$MNT/containers/$1/status" Pid)/ns/$2"
+}
+
+@test "--ipc: private, shareable, another container's, the host's, none" {
+	OPTIONS='--ipc shareable --shm-size 5m' run_container donor sh -c 'echo hi >/dev/shm/x; echo ok; exec sleep 1000'
+	wait_line donor ok
+	OPTIONS='--ipc container:donor' run_container joined sleep 1000
+	expect_equal "$(ns joined ipc)" "$(ns donor ipc)"
+	expect_equal "$(cfs exec joined sh -c 'cat /dev/shm/x; echo ho >/dev/shm/y; stat -f -c %b /dev/shm')" $'hi\n1280'
+	expect_equal "$(cfs exec donor cat /dev/shm/y)" ho
+	# It lives on without the other one; a start does not.
+	ctl 'stop -t 0 donor' >/dev/null
+	expect_equal "$(cfs exec joined cat /dev/shm/x)" hi
+	ctl 'stop -t 0 joined' >/dev/null
+	expect_refusal ESRCH "start: IpcMode: container 'donor' is not running" 'start joined'
+	run_container alone sleep 1000
+	expect_refusal EINVAL "run: IpcMode: that of container 'alone' is not shared; it needs IpcMode 'shareable'" \
+		"run --rm --ipc container:alone $IMAGE true"
+	expect_refusal ENOENT "run: IpcMode: no such container: nope" "run --rm --ipc container:nope $IMAGE true"
+	[ "$(ns alone ipc)" != "$(readlink /proc/self/ns/ipc)" ]
+	OPTIONS='--ipc host' run_container host sleep 1000
+	expect_equal "$(ns host ipc)" "$(readlink /proc/self/ns/ipc)"
+	expect_equal "$(cfs run --rm --ipc host "$IMAGE" stat -c %d /dev/shm)" "$(stat -c %d /dev/shm)"
+	expect_equal "$(cfs run --rm --ipc none "$IMAGE" ls /dev/shm 2>&1)" 'ls: /dev/shm: No such file or directory'
+}
+
+@test "--pid: another container's processes, and what ends with them" {
+	run_container donor sleep 1000
+	OPTIONS='--pid container:donor' run_container joined sh -c 'echo $$; exec sleep 2000'
+	expect_equal "$(ns joined pid)" "$(ns donor pid)"
+	wait_line joined 2
+	expect_match "$(cfs exec joined ps)" '1 root .*sleep 1000'
+	expect_match "$(cfs exec donor ps)" '2 root .*sleep 2000'
+	# The shim is none of them, and nothing of the host is open there.
+	expect_equal "$(cfs exec donor sh -c 'ls /proc/2/fd' | tr '\n' ' ')" '0 1 2 '
+	expect_equal "$(cfs run --rm -t --pid container:donor "$IMAGE" sh -c 'tty; echo $(($$ > 2))')" \
+		$'/dev/pts/0\r\n1\r'
+	ctl 'kill donor' >/dev/null
+	expect_equal "$(wait_exit joined)" 137
+	expect_refusal ESRCH "start: PidMode: container 'donor' is not running" 'start joined'
+}
+
+@test "--pid host, --uts host: the host's processes and name" {
+	local pid
+	OPTIONS='--pid host --uts host' run_container host sh -c 'sleep 3000 & hostname; wait'
+	pid=$(field "$MNT/containers/host/status" Pid)
+	wait_line host "$(hostname)"
+	expect_equal "$(ns host pid) $(ns host uts)" \
+		"$(readlink /proc/self/ns/pid) $(readlink /proc/self/ns/uts)"
+	expect_equal "$(cfs exec host sh -c "tr '\\0' ' ' </proc/$pid/cmdline; cat /etc/hostname")" \
+		"sh -c sleep 3000 & hostname; wait $(hostname)"
+	# All of it ends with the first process.
+	kill_engine
+	ctl 'kill host' >/dev/null
+	expect_equal "$(wait_exit host)" 137
+	eventually gone_sleepers 3000
+	expect_refusal EINVAL "run: Hostname cannot be with UTSMode 'host': it is the host's" \
+		"run --rm --uts host -h x $IMAGE true"
+}
+
+gone_sleepers() {
+	! grep -qsx "sleep.$1." /proc/[0-9]*/cmdline
+}

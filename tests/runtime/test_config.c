@@ -30,15 +30,16 @@ static void test_every_key(void **state)
 		"'CpuQuota':25000,'CpusetCpus':'0-2,5','CpusetMems':'0','DeviceCgroupRules':['c "
 		"1:3 r'],'Devices':[{'PathOnHost':'/dev/a',"
 		"'PathInContainer':'/dev/b','CgroupPermissions':'rw'}],'DnsOptions':['ndots:1'],"
-		"'DnsSearch':['.'],'ExtraHosts':['h:1.2.3.4'],'GroupAdd':['audio','5'],'Links':['a:"
+		"'DnsSearch':['.'],'ExtraHosts':['h:1.2.3.4'],'GroupAdd':['audio','5'],'IpcMode':'"
+		"container:a','Links':['a:"
 		"b'],"
-		"'MemoryReservation':524288,'OomScoreAdj':-500,'Privileged':true,"
+		"'MemoryReservation':524288,'OomScoreAdj':-500,'PidMode':'host','Privileged':true,"
 		"'PublishAllPorts':true,'ReadonlyRootfs':true,'SecurityOpt':['no-new-privileges'],"
 		"'ShmSize':1048576,'Tmpfs':{'/"
 		"t':'size=1m'},'Sysctls':{'net.core.somaxconn':'1'},'NanoCpus':0,"
 		"'PidsLimit':10,'Ulimits':[{'Name':'nofile','Soft':1,'Hard':2}],"
 		"'Mounts':[{'Type':'bind','Source':'/a','Target':'/"
-		"b','ReadOnly':true}],'Init':true}}";
+		"b','ReadOnly':true}],'Init':true,'UTSMode':'private'}}";
 
 	(void)state;
 	check_apply(NULL, all, false, all);
@@ -212,6 +213,27 @@ static void test_numbers(void **state)
 		  "PidsLimit: -2 is not -1 or 0 (no limit) or at most 4194304" },
 		{ "{'HostConfig':{'NanoCpus':9999999}}",
 		  "NanoCpus: 9999999 is not 0 or at least 10000000 (0.01 CPUs)" },
+		{ "{'HostConfig':{'IpcMode':'x'}}",
+		  "IpcMode: unknown mode 'x'; private, shareable, none, host or container:NAME" },
+		{ "{'HostConfig':{'IpcMode':'container:'}}",
+		  "IpcMode: unknown mode 'container:'; private, shareable, none, host or "
+		  "container:NAME" },
+		{ "{'HostConfig':{'PidMode':'none'}}",
+		  "PidMode: unknown mode 'none'; private, host or container:NAME" },
+		{ "{'HostConfig':{'UTSMode':'container:a'}}",
+		  "UTSMode: unknown mode 'container:a'; private or host" },
+		{ "{'Hostname':'a','HostConfig':{'UTSMode':'host'}}",
+		  "Hostname cannot be with UTSMode 'host': it is the host's" },
+		{ "{'HostConfig':{'PidMode':'container:a','Init':true}}",
+		  "Init cannot be with PidMode 'container:a': process 1 is that container's" },
+		{ "{'HostConfig':{'PidMode':'container:a','UsernsMode':'auto'}}",
+		  "PidMode 'container:a' and UsernsMode 'auto' cannot be used together" },
+		{ "{'HostConfig':{'IpcMode':'host','UsernsMode':'auto'}}",
+		  "IpcMode 'host' and UsernsMode 'auto' cannot be used together" },
+		{ "{'HostConfig':{'UTSMode':'host','UsernsMode':'auto'}}",
+		  "UTSMode 'host' and UsernsMode 'auto' cannot be used together" },
+		{ "{'HostConfig':{'IpcMode':'host','Sysctls':{'kernel.shmmax':'1'}}}",
+		  "Sysctls: 'kernel.shmmax' is the host's with IpcMode 'host'" },
 		{ "{'HostConfig':{'CpuPeriod':999}}",
 		  "CpuPeriod: 999 is not 0 or from 1000 to 1000000 (1 ms to 1 s)" },
 		{ "{'HostConfig':{'CpuPeriod':1000001}}",

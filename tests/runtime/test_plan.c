@@ -175,7 +175,7 @@ static void test_parse_refuses(void **state)
 	assert_parse(message.data, 8, EINVAL, "launch plan: impossible size of 8 bytes");
 	assert_parse(message.data, message.len - 8, EINVAL, "launch plan: cut off");
 	header->version++;
-	assert_parse(message.data, message.len, EPROTO, "launch plan: not of version 4");
+	assert_parse(message.data, message.len, EPROTO, "launch plan: not of version 5");
 	*header = good;
 	header->argv.offset = (uint32_t)message.len - 8;
 	assert_parse(message.data, message.len, EINVAL,
@@ -272,11 +272,51 @@ static void check_corpus(const char *name, struct launch_spec spec)
 	assert_memory_equal(kept, message.data, message.len);
 }
 
+static struct launch_spec make_sharing_spec(void)
+{
+	struct launch_spec spec = make_spec();
+	spec.init = false;
+	spec.join_ipcns = spec.join_pidns = spec.uts_is_host = true;
+	spec.ipcns_fd = 51;
+	spec.pidns_fd = 52;
+	return spec;
+}
+
+/* Namespaces of another container, and the host's; none of either unless it is said. */
+static void test_shared(void **state)
+{
+	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf other = STRBUF_INIT;
+	struct launch_spec spec = make_sharing_spec();
+	struct error err = ERROR_INIT;
+	struct plan plan;
+	(void)state;
+	assert_int_equal(plan_render(&spec, 40, 41, &message, &err), 0);
+	assert_int_equal(plan_parse(message.data, message.len, &plan, &err), 0);
+	assert_int_equal(plan.header->ipcns_fd, 51);
+	assert_int_equal(plan.header->pidns_fd, 52);
+	assert_true(plan_forks(&plan) && plan_has(&plan, PLAN_HOST_UTS));
+	assert_false(plan_has(&plan, PLAN_HOST_IPC) || plan_has(&plan, PLAN_HOST_PID));
+	spec = make_spec();
+	spec.ipc_is_host = spec.pid_is_host = true;
+	assert_int_equal(plan_render(&spec, 40, 41, &other, &err), 0);
+	assert_int_equal(plan_parse(other.data, other.len, &plan, &err), 0);
+	assert_int_equal(plan.header->ipcns_fd, -1);
+	assert_int_equal(plan.header->pidns_fd, -1);
+	assert_true(plan_has(&plan, PLAN_HOST_IPC) && plan_has(&plan, PLAN_HOST_PID));
+	assert_false(plan_forks(&plan) || plan_has(&plan, PLAN_HOST_UTS));
+	spec.join_pidns = true;
+	spec.pidns_fd = 0;
+	assert_error(plan_render(&spec, 40, 41, &message, &err), &err, EINVAL,
+		     "a descriptor of the launch plan is missing");
+}
+
 static void test_corpus(void **state)
 {
 	struct launch_spec spec = make_spec();
 	(void)state;
 	check_corpus("full", spec);
+	check_corpus("shared", make_sharing_spec());
 	spec.userns = true;
 	spec.userns_fd = 50;
 	spec.uid_base = spec.gid_base = 100000;
@@ -301,7 +341,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_userns),
 		cmocka_unit_test(test_render_refuses), cmocka_unit_test(test_render_without_memory),
 		cmocka_unit_test(test_parse_refuses),  cmocka_unit_test(test_parse_bent),
-		cmocka_unit_test(test_corpus),
+		cmocka_unit_test(test_shared),         cmocka_unit_test(test_corpus),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
