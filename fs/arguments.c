@@ -28,8 +28,11 @@ static const char help[] =
 	"      --registry HOST  where images named without a host come from\n"
 	"                       (default docker.io)\n"
 	"      --log-opt K=V    for containers' logs: max-size=256m, max-file=4\n"
-	"  -o OPTION,...        root=, run=, bridge=, subnet=, icc=, registry=, log-opt=\n"
-	"                       as above;\n"
+	"      --image-limit K=V\n"
+	"                       of an archive that comes in: size=1t, files=10000000,\n"
+	"                       depth=256, path=4094\n"
+	"  -o OPTION,...        root=, run=, bridge=, subnet=, icc=, registry=, log-opt=,\n"
+	"                       image-limit= as above;\n"
 	"                       gid=GROUP: let a group in, which gives it root's power;\n"
 	"                       the general words of mount(8) are taken too\n"
 	"  -h, --help           show this\n"
@@ -46,7 +49,8 @@ enum {
 	OPT_ICC,
 	OPT_REGISTRY,
 	OPT_GID, /* -o only */
-	OPT_LOG_OPT
+	OPT_LOG_OPT,
+	OPT_IMAGE_LIMIT
 };
 
 static const struct option long_options[] = {
@@ -57,6 +61,7 @@ static const struct option long_options[] = {
 	{ "icc", optional_argument, NULL, OPT_ICC },
 	{ "registry", required_argument, NULL, OPT_REGISTRY },
 	{ "log-opt", required_argument, NULL, OPT_LOG_OPT },
+	{ "image-limit", required_argument, NULL, OPT_IMAGE_LIMIT },
 	{ "foreground", no_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -70,7 +75,7 @@ static const struct {
 } mount_options[] = {
 	{ "root", OPT_ROOT },     { "run", OPT_RUN },         { "bridge", OPT_BRIDGE },
 	{ "subnet", OPT_SUBNET }, { "icc", OPT_ICC },         { "registry", OPT_REGISTRY },
-	{ "gid", OPT_GID },       { "log-opt", OPT_LOG_OPT },
+	{ "gid", OPT_GID },       { "log-opt", OPT_LOG_OPT }, { "image-limit", OPT_IMAGE_LIMIT },
 };
 
 /* What mount(8), mount.fuse3(8) and fstab(5) hand on and what is always so.
@@ -206,6 +211,9 @@ static int set(struct arguments *arguments, int option, const char *value, struc
 		return set_text(&arguments->registry, "registry", value, err);
 	case OPT_GID:
 		return set_gid(arguments, value, err);
+	case OPT_IMAGE_LIMIT:
+		return error_wrap(err, limits_parse(value, &arguments->image_limits, err),
+				  "option 'image-limit'");
 	default:
 		return add_log_opt(arguments, value, err);
 	}

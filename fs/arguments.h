@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "graph/limits.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,11 +22,12 @@ struct arguments {
 	char *registry;        /* "docker.io" unless given */
 	char **log_opts;       /* "K=V", NULL-terminated */
 	size_t log_opt_count;
+	struct limits image_limits;
 	bool has_gid;
 	gid_t gid;
 };
 /* clang-format off */
-#define ARGUMENTS_INIT { .root = NULL }
+#define ARGUMENTS_INIT { .image_limits = LIMITS_INIT }
 /* clang-format on */
 
 /* Parse the words of main(), in any order of options and names.

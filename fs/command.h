@@ -60,7 +60,7 @@ struct command {
 	/* create, run: --name or NULL; rename: the new name; tag: the new tag; import: the
 	 * tag or NULL; commit: the tag or NULL */
 	char *name;
-	char *platform;                   /* pull, import: os/arch[/variant], or NULL */
+	char *platform; /* pull, import, load, create, run: os/arch[/variant], or NULL */
 	char *registry, *user, *password; /* login, logout; registry NULL: the default */
 	char *image; /* create, run, tag, history, pull, push: the image; images: a pattern or NULL */
 	char *source;   /* import, load: path, or URL; port: "80/tcp" or NULL */

@@ -21,6 +21,7 @@ static const struct option_spec import_specs[] = {
 static const struct option_spec load_specs[] = {
 	{ OPTION('i', "input", "PATH"), .take = command_take_string, AT(source) },
 	{ OPTION('q', "quiet", NULL), .take = command_take_flag, AT(quiet), .hidden = true },
+	{ OPTION(0, "platform", "OS/ARCH[/VARIANT]"), .take = command_take_string, AT(platform) },
 };
 /* clang-format on */
 

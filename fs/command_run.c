@@ -348,6 +348,8 @@ static int refuse_file(TAKE_ARGS)
 	{ OPTION(0, "privileged", NULL), .take = take_bool, HOST("Privileged") }, \
 	{ OPTION('p', "publish", "[[ADDRESS:]HOSTPORT:]PORT"), .take = command_take_publish }, \
 	{ OPTION('P', "publish-all", NULL), .take = take_bool, HOST("PublishAllPorts") }, \
+	{ OPTION(0, "platform", "OS/ARCH[/VARIANT]"), .take = command_take_string, \
+	  .offset = offsetof(struct command, platform) }, \
 	{ OPTION(0, "pull", "never|missing|always"), .take = take_pull }, \
 	{ OPTION(0, "read-only", NULL), .take = take_bool, HOST("ReadonlyRootfs") }, \
 	{ OPTION(0, "rm", NULL), .take = take_rm, HOST("AutoRemove") }, \

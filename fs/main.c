@@ -67,6 +67,7 @@ static int hold(const struct arguments *arguments, int ready_fd, struct error *e
 		.isolated = arguments->isolated,
 		.registry = arguments->registry,
 		.log_opts = arguments->log_opts,
+		.image_limits = arguments->image_limits,
 		.gid = arguments->gid,
 		.group_bits = arguments->has_gid ? 0770 : 0,
 	};

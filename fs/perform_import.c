@@ -102,7 +102,7 @@ static int begin(const struct job *job, struct import **ret, struct error *err)
 	const struct command *command = job->command;
 	struct graph *graph = job->context->graph;
 	bool is_load = command->verb == VERB_LOAD;
-	int r = is_load ? graph_load_begin(graph, &import, err)
+	int r = is_load ? graph_load_begin(graph, command->platform, &import, err)
 			: graph_import_begin(graph, command->name, &import, err);
 
 	if (r == 0 && !is_load)

@@ -4,6 +4,7 @@
 #include "fs/perform_private.h"
 
 #include "graph/name.h"
+#include "graph/platform.h"
 #include "graph/registry.h"
 #include "runtime/ticket.h"
 
@@ -103,13 +104,19 @@ int perform_fetch_image(const struct job *job, struct error *err)
 {
 	const struct command *command = job->command;
 	AUTO(image_unref) struct image *image = NULL;
+	int r = 0;
 
-	if (command->pull == PULL_NEVER)
-		return 0;
 	if (command->pull == PULL_ALWAYS)
 		return pull(job, command->image, NULL, err);
 	image = graph_find_image(job->context->graph, command->image, NULL);
-	if (image)
+	if (image && command->platform) {
+		r = platform_check(command->platform, image->config, err);
+		if (r == -EINVAL || (r < 0 && command->pull == PULL_NEVER))
+			return error_wrap(err, r, "image '%s'", command->image);
+		error_clear(err);
+	}
+	/* A missing one is told by whoever looks for it. */
+	if ((image && r == 0) || command->pull == PULL_NEVER)
 		return 0;
 	return error_wrap(err, pull(job, command->image, NULL, err),
 			  "no such image: %s, and it could not be pulled", command->image);

@@ -75,7 +75,8 @@ static void make_instance(const char *root, char ret[9])
 static int open_graph(struct server *server, struct error *err)
 {
 	AUTO(strbuf_deinit) struct strbuf root = STRBUF_INIT;
-	struct graph_options options = { .on_change = changes_on_image,
+	struct graph_options options = { .limits = &server->fs.options->image_limits,
+					 .on_change = changes_on_image,
 					 .find_user = changes_find_image_user,
 					 .arg = &server->fs };
 

@@ -3,6 +3,7 @@
 #define FS_SERVER_H
 
 #include "base/error.h"
+#include "graph/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,8 +31,9 @@ struct server_options {
 	const char *bridge, *subnet, *registry;
 	bool isolated;         /* containers do not reach each other */
 	char *const *log_opts; /* "max-size=10m", NULL-terminated */
-	gid_t gid;             /* of all files; 0 */
-	mode_t group_bits;     /* 0: the mount is root's; 0770 with -o gid= */
+	struct limits image_limits;
+	gid_t gid;         /* of all files; 0 */
+	mode_t group_bits; /* 0: the mount is root's; 0770 with -o gid= */
 	pid_t holder_pid;
 };
 

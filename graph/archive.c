@@ -228,13 +228,17 @@ static int read_diff_ids(struct batch *batch, const struct archive_image *image,
 }
 
 /* Which blob must be which layer. */
-static int plan_layers(struct unpackings *all, const struct archive_image *image, struct error *err)
+static int plan_layers(struct unpackings *all, const struct archive_image *image,
+		       const char *platform, struct error *err)
 {
 	json_t *config auto_json = NULL;
 	json_t *list = NULL, *entry;
 	size_t i;
 	int ret = read_diff_ids(all->batch, image, &config, &list, err);
 
+	if (ret == 0 && platform)
+		ret = error_wrap(err, platform_check(platform, config, err), "image %.12s",
+				 image->config);
 	if (ret < 0)
 		return ret;
 	json_array_foreach(list, i, entry) {
@@ -310,18 +314,21 @@ static void forget_names(struct archive_images *images)
 }
 
 /* The names of those that manifest.json lists too are in there as somebody wrote them. */
-static int read_lists(struct batch *batch, const struct sorter *sorter,
+static int read_lists(struct batch *batch, const struct sorter *sorter, const char *platform_text,
 		      struct archive_images *images, struct error *err)
 {
+	struct platform platform;
 	bool has_index = sorter_find(sorter, "index.json");
 	bool has_manifest = sorter_find(sorter, "manifest.json");
-	int ret = 0;
+	int ret = platform_parse(platform_text, &platform, err);
 
+	if (ret < 0)
+		return ret;
 	if (!has_index && !has_manifest && !sorter_has_v1(sorter))
 		return error_set(err, EINVAL,
 				 "the archive of images has neither index.json nor manifest.json");
 	if (has_index)
-		ret = archive_read_oci(batch, sorter, images, err);
+		ret = archive_read_oci(batch, sorter, &platform, platform_text, images, err);
 	if (ret == 0 && has_index && has_manifest)
 		forget_names(images);
 	if (ret == 0 && has_manifest)
@@ -334,11 +341,11 @@ static int read_lists(struct batch *batch, const struct sorter *sorter,
 }
 
 int archive_add_images(struct batch *batch, const struct sorter *sorter, const char *name,
-		       struct strbuf *ret_ids, struct error *err)
+		       const char *platform, struct strbuf *ret_ids, struct error *err)
 {
 	AUTO(archive_images_deinit) struct archive_images images = { .count = 0 };
 	struct unpackings all = { .batch = batch, .err = ERROR_INIT };
-	int ret = read_lists(batch, sorter, &images, err);
+	int ret = read_lists(batch, sorter, platform, &images, err);
 
 	if (ret == 0 && name && images.count > 1)
 		ret = error_set(
@@ -347,7 +354,7 @@ int archive_add_images(struct batch *batch, const struct sorter *sorter, const c
 			"the names in it",
 			images.count);
 	for (size_t i = 0; ret == 0 && i < images.count; i++)
-		ret = plan_layers(&all, &images.items[i], err);
+		ret = plan_layers(&all, &images.items[i], platform, err);
 	if (ret == 0)
 		ret = unpack_all(&all, err);
 	for (size_t i = 0; ret == 0 && i < images.count; i++)

@@ -17,6 +17,8 @@
 /* Unpack the layers of all images, two side by side, and add the images to the batch.
  *
  * name       the tag of the one image, "" for none; NULL: each gets those of the archive
+ * platform   "os/arch[/variant]": an image that is for no such one is -ENOENT; NULL: any will do where there is
+ *            none for this machine
  * ret_ids    the images' ids, one a line, are appended
  *
  * Of several platforms this machine's counts. -EINVAL: it is no archive of images after all,
@@ -24,6 +26,6 @@
  * part of the archive says. Blocks: disk, processor. Source: OCI image-spec (image-layout.md,
  * image-index.md, annotations.md), Docker image specification v1.2. */
 int archive_add_images(struct batch *batch, const struct sorter *sorter, const char *name,
-		       struct strbuf *ret_ids, struct error *err);
+		       const char *platform, struct strbuf *ret_ids, struct error *err);
 
 #endif

@@ -17,7 +17,9 @@
 
 struct reader {
 	struct batch *batch;
+	const struct platform *platform;
 	struct archive_images *images;
+	bool is_asked; /* somebody wants this platform and no other */
 };
 
 /* The digits, with the blob there and of the size that is told. */
@@ -58,14 +60,12 @@ static int read_json(struct batch *batch, const char *digest, json_t **ret, stru
 
 /* --- choosing --------------------------------------------------------------------------- */
 
-/* What says nothing of a platform suits all. */
-static bool suits(const json_t *descriptor)
+/* How well; what says nothing of a platform suits all. */
+static int rate(const struct reader *reader, const json_t *descriptor)
 {
 	const json_t *platform = json_get_object(descriptor, "platform");
 
-	return !platform ||
-	       (strcmp(json_get_str(platform, "os", "linux"), "linux") == 0 &&
-		strcmp(json_get_str(platform, "architecture", ""), describe_architecture()) == 0);
+	return platform ? platform_rate(reader->platform, platform) : 1;
 }
 
 /* What is told about an image beside it: by whom it was made, of what. */
@@ -121,16 +121,22 @@ static int take_manifest(struct reader *reader, const char *digest, const json_t
 }
 
 /* The one of an index's list that suits best. */
-static const json_t *choose(const json_t *list)
+static const json_t *choose(const struct reader *reader, const json_t *list)
 {
+	const json_t *best = NULL;
+	int best_rate = 0;
 	size_t i;
 	json_t *entry;
 
 	json_array_foreach(list, i, entry) {
-		if (suits(entry) && !is_attestation(entry))
-			return entry;
+		int rated = is_attestation(entry) ? 0 : rate(reader, entry);
+
+		if (rated > best_rate) {
+			best = entry;
+			best_rate = rated;
+		}
 	}
-	return NULL;
+	return best;
 }
 
 /* outer: the descriptor in index.json, which has the names. */
@@ -139,7 +145,7 @@ static int take_descriptor(struct reader *reader, const json_t *descriptor, cons
 {
 	json_t *content auto_json = NULL;
 	const json_t *chosen;
-	char digest[DIGEST_SIZE];
+	char digest[DIGEST_SIZE], text[PLATFORM_TEXT_SIZE];
 	int ret = check_descriptor(reader->batch, descriptor, "an index", digest, err);
 
 	if (ret == 0)
@@ -150,18 +156,22 @@ static int take_descriptor(struct reader *reader, const json_t *descriptor, cons
 		return take_manifest(reader, digest, content, outer, err);
 	if (depth == ARCHIVE_INDEX_DEPTH_MAX)
 		return error_set(err, EINVAL, "indexes in indexes, more than %d deep", depth);
-	chosen = choose(json_get_array(content, "manifests"));
+	chosen = choose(reader, json_get_array(content, "manifests"));
 	if (!chosen)
-		return error_set(err, EINVAL, "index sha256:%s: no image for linux/%s", digest,
-				 describe_architecture());
+		return error_set(err, reader->is_asked ? ENOENT : EINVAL,
+				 "index sha256:%s: no image for %s", digest,
+				 platform_get_text(reader->platform, text));
 	return take_descriptor(reader, chosen, outer, depth + 1, err);
 }
 
 /* Images of other machines beside one of ours are the same image; alone they are wanted. */
 int archive_read_oci(struct batch *batch, const struct sorter *sorter,
-		     struct archive_images *images, struct error *err)
+		     const struct platform *platform, bool is_asked, struct archive_images *images,
+		     struct error *err)
 {
-	struct reader reader = { .batch = batch, .images = images };
+	struct reader reader = {
+		.batch = batch, .platform = platform, .is_asked = is_asked, .images = images
+	};
 	json_t *index auto_json = NULL;
 	size_t i;
 	json_t *entry;
@@ -170,9 +180,9 @@ int archive_read_oci(struct batch *batch, const struct sorter *sorter,
 	if (ret < 0)
 		return ret;
 	json_t *list = json_get_array(index, "manifests");
-	bool any = choose(list) == NULL;
+	bool any = choose(&reader, list) == NULL;
 	json_array_foreach(list, i, entry) {
-		if (is_attestation(entry) || !(any || suits(entry)))
+		if (is_attestation(entry) || !(any || rate(&reader, entry) > 0))
 			continue;
 		ret = take_descriptor(&reader, entry, entry, 0, err);
 		if (ret < 0)

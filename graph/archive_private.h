@@ -3,6 +3,7 @@
 #define GRAPH_ARCHIVE_PRIVATE_H
 
 #include "graph/archive.h"
+#include "graph/platform.h"
 
 struct archive_image {
 	char config[DIGEST_SIZE];
@@ -28,8 +29,10 @@ int archive_image_add_name(struct archive_image *image, const char *name, struct
 int archive_image_set_layers(struct archive_image *image, size_t count, struct error *err);
 
 /* archive_oci.c, archive_docker.c, archive_v1.c */
+/* Of several platforms that one; is_asked: no other will do. */
 int archive_read_oci(struct batch *batch, const struct sorter *sorter,
-		     struct archive_images *images, struct error *err);
+		     const struct platform *platform, bool is_asked, struct archive_images *images,
+		     struct error *err);
 int archive_read_docker(const struct sorter *sorter, struct archive_images *images,
 			struct error *err);
 int archive_read_v1(struct batch *batch, const struct sorter *sorter, struct archive_images *images,

@@ -40,6 +40,7 @@ static struct graph *graph_new(const struct graph_options *options)
 	graph->blobs_fd = graph->tmp_fd = -1;
 	graph->options = *options;
 	graph->options.root = NULL;
+	graph->limits = options->limits ? *options->limits : (struct limits)LIMITS_INIT;
 	pthread_mutex_init(&graph->turn, NULL);
 	pthread_mutex_init(&graph->swap, NULL);
 	graph->damaged_images = json_array();

@@ -14,6 +14,7 @@
 #define GRAPH_GRAPH_H
 
 #include "base/json.h"
+#include "graph/limits.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -74,7 +75,8 @@ void graph_snapshot_unref(struct graph_snapshot *snapshot);
 DEFINE_AUTO(struct graph_snapshot *, graph_snapshot_unref);
 
 struct graph_options {
-	const char *root; /* ROOT/images, made when missing (0700) */
+	const char *root;            /* ROOT/images, made when missing (0700) */
+	const struct limits *limits; /* of what comes in; NULL: LIMITS_INIT; copied */
 	/* Called (never with a lock of the graph held) after each published change:
 	 * action is "tag", "untag", "import", "delete"; name is the tag or "". */
 	void (*on_change)(void *arg, const char *action, const char *image_id, const char *name);
@@ -144,8 +146,12 @@ struct import;
 int graph_import_begin(struct graph *graph, const char *name, struct import **ret,
 		       struct error *err);
 /* The same of an archive of images, which get the names that it has for them. A root file
- * system is -EINVAL. */
-int graph_load_begin(struct graph *graph, struct import **ret, struct error *err);
+ * system is -EINVAL.
+ *
+ * platform  "os/arch[/variant]", borrowed while the load lives: -ENOENT at its end when an image is for
+ *           another; NULL: of several this machine's is taken, one alone whatever it is */
+int graph_load_begin(struct graph *graph, const char *platform, struct import **ret,
+		     struct error *err);
 /* What a user says of the image that a root file system becomes. */
 struct import_text {
 	/* The comment of its history; NULL: the one of graph_import_finish(). */

@@ -5,6 +5,7 @@
 #include "graph/archive.h"
 #include "graph/change_config.h"
 #include "graph/describe.h"
+#include "graph/store.h"
 
 #include "base/clock.h"
 
@@ -18,11 +19,13 @@ struct import {
 	struct sorter *sorter;
 	struct intake *intake;
 	bool is_load;
+	uint64_t bytes_max;
 	char name[GRAPH_NAME_SIZE]; /* the tag, "" for none */
 	const char *message;        /* what the user said; NULL: nothing */
 	json_t *config;             /* what changes made of an empty one; NULL: there were none */
 	struct platform platform;
-	struct error failure; /* each later call repeats it */
+	const char *load_platform; /* what the user wants of an archive of images; NULL: nothing */
+	struct error failure;      /* each later call repeats it */
 };
 
 DEFINE_AUTO(struct import *, graph_import_abort);
@@ -47,6 +50,7 @@ static int begin(struct graph *graph, const char *name, bool is_load, struct imp
 	if (!import)
 		return error_set(err, ENOMEM, "out of memory for an import");
 	import->is_load = is_load;
+	import->bytes_max = (uint64_t)graph->limits.bytes;
 	if (name)
 		r = graph_parse_name(name, import->name, err);
 	if (r == 0)
@@ -71,9 +75,20 @@ int graph_import_begin(struct graph *graph, const char *name, struct import **re
 	return begin(graph, name, false, ret, err);
 }
 
-int graph_load_begin(struct graph *graph, struct import **ret, struct error *err)
+int graph_load_begin(struct graph *graph, const char *platform, struct import **ret,
+		     struct error *err)
 {
-	return begin(graph, NULL, true, ret, err);
+	struct import *import AUTO(graph_import_abort) = NULL;
+	struct platform parsed;
+	int r = platform_parse(platform, &parsed, err);
+
+	if (r == 0)
+		r = begin(graph, NULL, true, &import, err);
+	if (r < 0)
+		return r;
+	import->load_platform = platform;
+	*ret = steal_ptr(&import);
+	return 0;
 }
 
 int graph_import_describe(struct import *import, const struct import_text *text, struct error *err)
@@ -126,9 +141,9 @@ static int check_offset(struct import *import, uint64_t offset, uint64_t len)
 	if (offset < intake_get_size(import->intake))
 		return error_set(&import->failure, EINVAL,
 				 "an archive must be written from front to back, once");
-	if (offset > UNPACK_BYTES_MAX || len > UNPACK_BYTES_MAX - offset)
-		return error_set(&import->failure, EINVAL, "the archive is larger than %lld bytes",
-				 (long long)UNPACK_BYTES_MAX);
+	if (offset > import->bytes_max || len > import->bytes_max - offset)
+		return error_set(&import->failure, EINVAL, "the archive is larger than %llu bytes",
+				 (unsigned long long)import->bytes_max);
 	return 0;
 }
 
@@ -216,7 +231,8 @@ static int add_images(struct import *import, const char *message, struct strbuf 
 	if (ret < 0)
 		return ret;
 	if (has_images)
-		return archive_add_images(import->batch, import->sorter, name, ids, err);
+		return archive_add_images(import->batch, import->sorter, name,
+					  import->load_platform, ids, err);
 	ret = add_image(import, &layer, message, id, err);
 	if (ret == 0)
 		strbuf_appendf(ids, "%s\n", id);

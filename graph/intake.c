@@ -98,8 +98,8 @@ static void *run_unpacker(void *arg)
 
 	if (intake->sorter)
 		watch = sorter_get_watch(intake->sorter);
-	unpack_archive(&source, intake->sorter ? &watch : NULL, intake->layer_fd, &intake->result,
-		       &intake->unpack_err);
+	unpack_archive(&source, intake->sorter ? &watch : NULL, &intake->batch->graph->limits,
+		       intake->layer_fd, &intake->result, &intake->unpack_err);
 	pipe_stop(intake->pipe);
 	return NULL;
 }
@@ -361,7 +361,7 @@ static int unpack_file(struct batch *batch, int fd, const char *want_diff_id,
 	auto_fd int dir = make_layer_dir(batch, name, sizeof(name), err);
 	if (dir < 0)
 		return dir;
-	r = unpack_archive(&source, NULL, dir, &result, err);
+	r = unpack_archive(&source, NULL, &batch->graph->limits, dir, &result, err);
 	if (r == 0)
 		r = take_layer(batch, name, &result, want_diff_id, layer, err);
 	if (r < 0)

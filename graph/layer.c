@@ -38,11 +38,11 @@ struct layer {
 	size_t dir_time_cap;
 };
 
-struct layer *layer_new(int dir_fd)
+struct layer *layer_new(int dir_fd, const struct limits *limits)
 {
 	struct layer *layer = calloc(1, sizeof(*layer));
 	if (layer)
-		tree_init(&layer->tree, dir_fd);
+		tree_init(&layer->tree, dir_fd, limits);
 	return layer;
 }
 
@@ -303,9 +303,12 @@ static int take_special(struct layer *layer, const struct tree_name *name, struc
 static int begin_entry(struct layer *layer, const char *path, struct tree_name *ret_name,
 		       struct error *err)
 {
-	if (++layer->entry_count > LAYER_ENTRIES_MAX)
-		return error_set(err, EINVAL, "more than %d entries", LAYER_ENTRIES_MAX);
-	int ret = tree_parse_name(path, ret_name, err);
+	const struct limits *limits = layer->tree.limits;
+
+	if (++layer->entry_count > limits->entries)
+		return error_set(err, EINVAL, "more than %llu entries",
+				 (unsigned long long)limits->entries);
+	int ret = tree_parse_name(&layer->tree, path, ret_name, err);
 	return ret < 0 ? ret : take_special(layer, ret_name, err);
 }
 
@@ -388,7 +391,7 @@ static int add_hard_link(struct layer *layer, const char *path, const char *targ
 	int ret = begin_entry(layer, path, &name, err);
 	if (ret != 0)
 		return ret < 0 ? ret : 0;
-	ret = tree_parse_name(target_text, &target, err);
+	ret = tree_parse_name(&layer->tree, target_text, &target, err);
 	if (ret < 0)
 		return error_wrap(err, ret, "hard link to '%s'", target_text);
 	if (!*name.path || !*target.path)

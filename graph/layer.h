@@ -17,14 +17,11 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "graph/limits.h"
 
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
-
-/* An image with more is refused: a bound for the inodes that an archive of some
- * megabytes can make. */
-#define LAYER_ENTRIES_MAX 10000000
 
 struct layer_xattr {
 	const char *name;
@@ -48,8 +45,8 @@ struct layer_entry {
 
 struct layer;
 
-/* dir_fd  the empty directory of the layer, borrowed; NULL when memory ran out */
-struct layer *layer_new(int dir_fd);
+/* dir_fd  the empty directory of the layer, borrowed as limits is; NULL when memory ran out */
+struct layer *layer_new(int dir_fd, const struct limits *limits);
 void layer_free(struct layer *layer);
 DEFINE_AUTO(struct layer *, layer_free);
 

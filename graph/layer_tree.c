@@ -16,8 +16,9 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-void tree_init(struct tree *tree, int root_fd)
+void tree_init(struct tree *tree, int root_fd, const struct limits *limits)
 {
+	tree->limits = limits;
 	tree->root_fd = root_fd;
 	tree->size_bytes = 0;
 	tree->parent_path[0] = '\0';
@@ -70,14 +71,20 @@ static size_t add_component(char *path, size_t len, const char *at, size_t part_
 	return len + part_len;
 }
 
-int tree_parse_name(const char *text, struct tree_name *ret, struct error *err)
+static int refuse_depth(const struct tree *tree, struct error *err)
+{
+	return error_set(err, EINVAL, "more than %u directories deep", tree->limits->depth);
+}
+
+int tree_parse_name(const struct tree *tree, const char *text, struct tree_name *ret,
+		    struct error *err)
 {
 	size_t len = 0, parent_len = 0, last = 0;
 	unsigned depth = 0;
 
-	if (strlen(text) >= PATH_MAX - 1)
-		return error_set(err, ENAMETOOLONG, "the path is longer than %d bytes",
-				 PATH_MAX - 2);
+	if (strlen(text) > tree->limits->path_bytes)
+		return error_set(err, ENAMETOOLONG, "the path is longer than %zu bytes",
+				 tree->limits->path_bytes);
 	ret->path[0] = '\0';
 	for (const char *at = text; *at;) {
 		size_t part_len = strcspn(at, "/");
@@ -85,9 +92,8 @@ int tree_parse_name(const char *text, struct tree_name *ret, struct error *err)
 		if (part_len == 2 && memcmp(at, "..", 2) == 0)
 			return error_set(err, EINVAL, "'..' in a path");
 		if (part_len && !is_dot) {
-			if (++depth > TREE_DEPTH_MAX)
-				return error_set(err, EINVAL, "more than %d directories deep",
-						 TREE_DEPTH_MAX);
+			if (++depth > tree->limits->depth)
+				return refuse_depth(tree, err);
 			parent_len = len;
 			last = len ? len + 1 : 0;
 			len = add_component(ret->path, len, at, part_len);
@@ -128,9 +134,7 @@ static int check_depth(const struct tree *tree, int fd, struct error *err)
 	size_t skip = ret == 0 ? strlen(root) : 0;
 	for (const char *c = place + skip; ret == 0 && *c; c++)
 		depth += *c == '/';
-	if (ret < 0 || depth >= TREE_DEPTH_MAX)
-		return error_set(err, EINVAL, "more than %d directories deep", TREE_DEPTH_MAX);
-	return 0;
+	return ret < 0 || depth >= tree->limits->depth ? refuse_depth(tree, err) : 0;
 }
 
 int tree_open_parent(struct tree *tree, const char *parent, struct error *err)
@@ -170,7 +174,7 @@ static int remove_content(struct tree *tree, int dir_fd)
 }
 
 /* Remove an entry and take its bytes off the sum when its last name goes. As
- * deep as TREE_DEPTH_MAX, which tree_open_parent() sees to. */
+ * deep as the limit, which tree_open_parent() sees to. */
 // NOLINTNEXTLINE(misc-no-recursion)
 static int remove_entry(struct tree *tree, int parent_fd, const char *name, const struct stat *st)
 {

@@ -7,17 +7,15 @@
 
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "graph/limits.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Directories below the root. Far more than software uses, and little enough
- * for the tools that keep a descriptor a level. */
-#define TREE_DEPTH_MAX 256
-
 struct tree {
-	int root_fd;        /* borrowed */
+	int root_fd; /* borrowed */
+	const struct limits *limits;
 	int64_t size_bytes; /* regular files that are there, hard links once */
 	/* The last parent opened: archives list a directory's entries in a row. */
 	char parent_path[PATH_MAX];
@@ -26,8 +24,8 @@ struct tree {
 	struct strbuf made;
 };
 
-/* Opened with root_fd (a directory, borrowed). */
-void tree_init(struct tree *tree, int root_fd);
+/* Opened with root_fd (a directory); both are borrowed. */
+void tree_init(struct tree *tree, int root_fd, const struct limits *limits);
 void tree_deinit(struct tree *tree);
 
 struct tree_name {
@@ -38,7 +36,8 @@ struct tree_name {
 
 /* Take a path of the archive apart. A leading '/' counts for nothing. -EINVAL: a
  * '..' component, too deep; -ENAMETOOLONG. */
-int tree_parse_name(const char *text, struct tree_name *ret, struct error *err);
+int tree_parse_name(const struct tree *tree, const char *text, struct tree_name *ret,
+		    struct error *err);
 
 /* The parent directory, resolved inside the root (links that earlier entries made
  * are followed there, and end there); missing ones are made, root's and 0755.

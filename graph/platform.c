@@ -93,3 +93,17 @@ void platform_render_described(const json_t *described, struct strbuf *out)
 	strbuf_appendf(out, "%.20s/%.20s%s%.20s", json_get_str(described, "os", "?"),
 		       json_get_str(described, "architecture", "?"), *variant ? "/" : "", variant);
 }
+
+int platform_check(const char *text, const json_t *config, struct error *err)
+{
+	AUTO(strbuf_deinit) struct strbuf described = STRBUF_INIT;
+	char wanted[PLATFORM_TEXT_SIZE];
+	struct platform platform;
+	int r = platform_parse(text, &platform, err);
+
+	if (r < 0 || platform_rate(&platform, config) > 0)
+		return r;
+	platform_render_described(config, &described);
+	return error_set(err, ENOENT, "it is for %s and not for %s", strbuf_get_str(&described),
+			 platform_get_text(&platform, wanted));
+}

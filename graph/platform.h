@@ -1,4 +1,4 @@
-/* For which machine an image is, in Go's words. Private to graph/. */
+/* For which machine an image is, in Go's words. */
 #ifndef GRAPH_PLATFORM_H
 #define GRAPH_PLATFORM_H
 
@@ -13,6 +13,9 @@ struct platform {
 int platform_parse(const char *text, struct platform *ret, struct error *err);
 /* How well one serves that an index or an image's config describes so: 0 not at all. */
 int platform_rate(const struct platform *platform, const json_t *described);
+/* Is an image with that config for the platform ("os/arch[/variant]"; NULL: this machine's)? -ENOENT: the sentence
+ * names both; -EINVAL: the text. */
+int platform_check(const char *text, const json_t *config, struct error *err);
 /* "linux/arm/v7", in ret, which is returned. */
 const char *platform_get_text(const struct platform *platform, char ret[PLATFORM_TEXT_SIZE]);
 /* The same of a description, cut where it is too long to be one. */

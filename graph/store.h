@@ -18,7 +18,8 @@
 
 struct graph {
 	struct graph_options options; /* root is not kept */
-	int dir_fd;                   /* ROOT/images */
+	struct limits limits;
+	int dir_fd; /* ROOT/images */
 	int layers_fd;
 	int layers_path_fd; /* O_PATH, for graph_get_layers_fd() */
 	int blobs_fd;

@@ -42,7 +42,7 @@ DEFINE_AUTO(struct archive *, archive_read_free);
 /* What has passed between two stages. */
 struct tap {
 	const struct source *from;
-	int64_t total;
+	int64_t total, bytes_max;
 	int64_t data_end; /* behind the last byte that is not zero */
 	struct error err; /* first failure of from: libarchive cannot carry it */
 };
@@ -102,9 +102,9 @@ static ssize_t read_tap(struct archive *archive, void *arg, const void **ret_byt
 	if (end)
 		tap->data_end = tap->total + end;
 	tap->total += got;
-	if (tap->total > UNPACK_BYTES_MAX) {
+	if (tap->total > tap->bytes_max) {
 		error_set(&tap->err, EINVAL, "the archive is larger than %lld bytes",
-			  (long long)UNPACK_BYTES_MAX);
+			  (long long)tap->bytes_max);
 		return -1;
 	}
 	return got;
@@ -453,7 +453,9 @@ static int unpack_decoded(struct decoder *decoder, struct read_ahead *ahead, str
 {
 	struct source decoded = { .read = ahead ? read_ahead_read : read_decoded,
 				  .arg = ahead ? (void *)ahead : decoder };
-	struct tap tap = { .from = &decoded, .err = ERROR_INIT };
+	struct tap tap = { .from = &decoded,
+			   .bytes_max = decoder->tap.bytes_max,
+			   .err = ERROR_INIT };
 	struct archive *tar AUTO(archive_read_free) = archive_read_new();
 
 	if (!tar)
@@ -478,9 +480,10 @@ static void stop_source(void *arg)
 }
 
 static int unpack_in_c_locale(const struct source *source, const struct unpack_watch *watch,
-			      int layer_fd, struct unpack_result *ret, struct error *err)
+			      const struct limits *limits, int layer_fd, struct unpack_result *ret,
+			      struct error *err)
 {
-	struct layer *layer AUTO(layer_free) = layer_new(layer_fd);
+	struct layer *layer AUTO(layer_free) = layer_new(layer_fd, limits);
 	struct decoder *decoder AUTO(decoder_free) = calloc(1, sizeof(*decoder));
 	struct unpack_result result = { .diff_id = "" };
 	AUTO(strbuf_deinit) struct strbuf implied = STRBUF_INIT;
@@ -490,6 +493,7 @@ static int unpack_in_c_locale(const struct source *source, const struct unpack_w
 
 	if (!layer || !decoder)
 		return error_set(err, ENOMEM, "out of memory for an archive");
+	decoder->tap.bytes_max = limits->bytes;
 	int r = decoder_open(decoder, source, &from, err);
 	if (r == 0 && !decoder->is_plain)
 		r = read_ahead_new(&decoded, &ahead, err);
@@ -510,14 +514,15 @@ static int unpack_in_c_locale(const struct source *source, const struct unpack_w
 	return 0;
 }
 
-int unpack_archive(const struct source *source, const struct unpack_watch *watch, int layer_fd,
-		   struct unpack_result *ret, struct error *err)
+int unpack_archive(const struct source *source, const struct unpack_watch *watch,
+		   const struct limits *limits, int layer_fd, struct unpack_result *ret,
+		   struct error *err)
 {
 	locale_t locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 	if (!locale)
 		return error_set(err, ENOMEM, "out of memory for an archive");
 	locale_t before = uselocale(locale);
-	int r = unpack_in_c_locale(source, watch, layer_fd, ret, err);
+	int r = unpack_in_c_locale(source, watch, limits, layer_fd, ret, err);
 	uselocale(before);
 	freelocale(locale);
 	return r;

@@ -4,13 +4,11 @@
 
 #include "base/strbuf.h"
 #include "graph/digest.h"
+#include "graph/limits.h"
 #include "graph/source.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Uncompressed bytes of one archive; far beyond any image, far below a bomb's. */
-#define UNPACK_BYTES_MAX ((int64_t)1 << 40)
 
 struct unpack_result {
 	/* sha256 of the uncompressed bytes; "" when there was no compression: then it
@@ -52,6 +50,7 @@ struct unpack_watch {
  *
  * source    read to its end on success; borrowed
  * watch     or NULL
+ * limits    borrowed
  * layer_fd  an empty directory, borrowed; on failure, or when entries were taken, it holds rubbish
  *
  * The archive must be whole: blocks of zeros at its end (at least one of the two;
@@ -60,7 +59,8 @@ struct unpack_watch {
  *
  * Returns 0; -EINVAL with a sentence when the archive is at fault; -ENAMETOOLONG; what
  * the source gives; what the file system gives (-ENOSPC). Blocks: yes. */
-int unpack_archive(const struct source *source, const struct unpack_watch *watch, int layer_fd,
-		   struct unpack_result *ret, struct error *err);
+int unpack_archive(const struct source *source, const struct unpack_watch *watch,
+		   const struct limits *limits, int layer_fd, struct unpack_result *ret,
+		   struct error *err);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "graph/platform.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -180,6 +181,21 @@ static void hold_root(struct container *c, int fd)
 		close(before);
 }
 
+/* Most programs in no known format are another machine's. */
+static void explain_format(struct container *c, struct error *err)
+{
+	AUTO(container_view_unref) struct container_view *view = container_get_view(c);
+	AUTO(image_unref)
+	struct image *image =
+		*view->image_id ? graph_find_image(c->engine->graph, view->image_id, NULL) : NULL;
+	struct error why = ERROR_INIT, plain = *err;
+
+	if (!image || platform_check(NULL, image->config, &why) != -ENOENT)
+		return;
+	error_clear(err);
+	error_set(err, plain.code, "%s; the image says that %s", plain.msg, why.msg);
+}
+
 static int launch(struct container *c, struct ticket *ticket, struct start_plan *plan, uint64_t run,
 		  struct error *err)
 {
@@ -198,6 +214,8 @@ static int launch(struct container *c, struct ticket *ticket, struct start_plan 
 		return 0;
 	}
 	start_plan_undo(plan);
+	if (program_failed && cause.code == ENOEXEC)
+		explain_format(c, &cause);
 	if (program_failed)
 		finish_without_program(c, ticket, plan, run, &cause);
 	else

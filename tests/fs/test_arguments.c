@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WORDS_MAX 20
+#define WORDS_MAX 40
 
 /* One text with a blank between words; parsed in the caller's memory. */
 static int parse(const char *text, struct arguments *ret, struct error *err)
@@ -57,7 +57,9 @@ static void test_all(void **state)
 	(void)state;
 	parse_ok("containerfs --root /./tmp//new/ name --run=/tmp/c --bridge br7 --subnet "
 		 "10.9.0.0/16 --icc=false "
-		 "--registry localhost:5000 --log-opt max-size=1m -f --log-opt max-file=2 /tmp",
+		 "--registry localhost:5000 --log-opt max-size=1m -f --log-opt max-file=2 "
+		 "--image-limit size=2g -o image-limit=files=7,image-limit=depth=8 "
+		 "--image-limit path=9 /tmp",
 		 &a);
 	assert_string_equal(a.source, "name");
 	assert_string_equal(a.mnt, "/tmp");
@@ -69,6 +71,8 @@ static void test_all(void **state)
 	assert_string_equal(a.log_opts[0], "max-size=1m");
 	assert_string_equal(a.log_opts[1], "max-file=2");
 	assert_null(a.log_opts[2]);
+	assert_true(a.image_limits.bytes == (int64_t)2 << 30 && a.image_limits.entries == 7);
+	assert_true(a.image_limits.depth == 8 && a.image_limits.path_bytes == 9);
 	assert_true(a.foreground && a.isolated);
 }
 
@@ -186,6 +190,14 @@ static void test_refused(void **state)
 		  "option 'log-opt': unknown option 'tag'; max-size or max-file" },
 		{ "containerfs --log-opt max-size=lots /tmp", EINVAL,
 		  "option 'log-opt': max-size 'lots' is not a size" },
+		{ "containerfs --image-limit colour=1 /tmp", EINVAL,
+		  "option 'image-limit': unknown limit 'colour'; size, files, depth or path" },
+		{ "containerfs --image-limit size /tmp", EINVAL,
+		  "option 'image-limit': 'size' is not KEY=VALUE" },
+		{ "containerfs --image-limit size=0 /tmp", EINVAL,
+		  "option 'image-limit': size '0' is not a size" },
+		{ "containerfs -o image-limit=depth=257 /tmp", EINVAL,
+		  "option 'image-limit': depth '257' is no number from 1 to 256" },
 		{ "containerfs --log-opt =1 /tmp", EINVAL,
 		  "option 'log-opt': '=1' is not KEY=VALUE" },
 		{ "containerfs /dev/null/x", ENOTDIR,

@@ -55,7 +55,7 @@ static int run(struct graph *graph, const char *bytes, size_t size, struct error
 	if (ret == 0)
 		ret = sorter_judge(sorter, &has_images, err);
 	if (ret == 0 && has_images)
-		ret = archive_add_images(batch, sorter, NULL, &ids, err);
+		ret = archive_add_images(batch, sorter, NULL, NULL, &ids, err);
 	must(ret != 0 || !has_images || ids.len >= GRAPH_ID_SIZE);
 	return ret;
 }

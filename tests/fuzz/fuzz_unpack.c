@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char dir[] = "/tmp/fuzz-unpack-XXXXXX";
 	struct input input = { .data = data, .left = size, .step = 1 + size % 600 };
 	struct source source = { .read = read_input, .arg = &input };
+	const struct limits limits = LIMITS_INIT;
 	struct unpack_result result = { .diff_id = "" };
 	struct error err = ERROR_INIT;
 	AUTO(path_list_deinit) struct path_list list = { .names = NULL, .count = 0 };
@@ -43,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	auto_fd int parent = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_fd int layer = path_open_dir(parent, "layer", 0755, NULL);
-	int ret = unpack_archive(&source, NULL, layer, &result, &err);
+	int ret = unpack_archive(&source, NULL, &limits, layer, &result, &err);
 	if (ret < 0)
 		must(err.code == -ret && *err.msg);
 	else

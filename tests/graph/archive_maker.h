@@ -33,16 +33,22 @@ static inline void tar_blob(struct strbuf *tar, const struct strbuf *bytes)
 	tar_bytes(tar, name, bytes);
 }
 
-/* A config whose layers, of the diff ids given, came from this architecture. */
-static inline void make_config(struct strbuf *config, const char *author, const char *const *diffs)
+/* A config with layers of the diff ids given; platform: members about it. */
+static inline void make_config_for(struct strbuf *config, const char *platform, const char *author,
+				   const char *const *diffs)
 {
 	strbuf_appendf(config,
-		       "{\"author\":\"%s\",\"architecture\":\"amd64\",\"os\":\"linux\","
+		       "{\"author\":\"%s\",%s,\"os\":\"linux\","
 		       "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[",
-		       author);
+		       author, platform);
 	for (size_t i = 0; diffs[i]; i++)
 		strbuf_appendf(config, "%s\"sha256:%s\"", i ? "," : "", diffs[i]);
 	strbuf_append_str(config, "]}}");
+}
+
+static inline void make_config(struct strbuf *config, const char *author, const char *const *diffs)
+{
+	make_config_for(config, "\"architecture\":\"amd64\"", author, diffs);
 }
 
 static inline void append_descriptor(struct strbuf *out, const struct strbuf *blob,
@@ -83,17 +89,24 @@ struct made_image {
 	char diff_id[DIGEST_SIZE], id[DIGEST_SIZE];
 };
 
-static inline void make_image(struct made_image *image, const char *author, const char *content)
+static inline void make_image_of(struct made_image *image, const char *platform, const char *author,
+				 const char *content)
 {
 	*image = (struct made_image){ .layer = STRBUF_INIT,
 				      .config = STRBUF_INIT,
 				      .manifest = STRBUF_INIT };
 	make_layer(&image->layer, "file", content);
 	get_digest(&image->layer, image->diff_id);
-	make_config(&image->config, author, (const char *const[]){ image->diff_id, NULL });
+	make_config_for(&image->config, platform, author,
+			(const char *const[]){ image->diff_id, NULL });
 	get_digest(&image->config, image->id);
 	make_manifest(&image->manifest, &image->config,
 		      (const struct strbuf *const[]){ &image->layer, NULL });
+}
+
+static inline void make_image(struct made_image *image, const char *author, const char *content)
+{
+	make_image_of(image, "\"architecture\":\"amd64\"", author, content);
 }
 
 static inline void made_image_deinit(struct made_image *image)
@@ -124,7 +137,7 @@ static inline int load_bytes(struct graph *graph, const struct strbuf *tar, stru
 			     struct error *err)
 {
 	struct import *import;
-	int ret = graph_load_begin(graph, &import, err);
+	int ret = graph_load_begin(graph, NULL, &import, err);
 
 	if (ret < 0)
 		return ret;

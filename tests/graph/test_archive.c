@@ -183,6 +183,56 @@ static void test_platforms(void **state)
 	made_image_deinit(&other);
 }
 
+static int load_for(struct fixture *fixture, const char *platform, const struct strbuf *tar,
+		    struct strbuf *ids)
+{
+	struct import *import;
+
+	last = (struct error)ERROR_INIT;
+	assert_ok(graph_load_begin(fixture->graph, platform, &import, &last), &last);
+	assert_ok(graph_import_write(import, 0, tar->data, tar->len, &last), &last);
+	return graph_load_finish(import, ids, &last);
+}
+
+/* Asked for by name: that one, or none. */
+static void test_platform_asked(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(strbuf_deinit) struct strbuf tar = STRBUF_INIT, inner = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf ids = STRBUF_INIT;
+	struct made_image six, seven;
+	struct import *import;
+
+	make_image_of(&six, "\"architecture\":\"arm\",\"variant\":\"v6\"", "six", "six");
+	make_image_of(&seven, "\"architecture\":\"arm\",\"variant\":\"v7\"", "seven", "seven");
+	tar_image_blobs(&tar, &six);
+	tar_image_blobs(&tar, &seven);
+	strbuf_append_str(&inner, "{\"manifests\":[");
+	append_descriptor(
+		&inner, &six.manifest,
+		",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v6\"}");
+	strbuf_append_str(&inner, ",");
+	append_descriptor(
+		&inner, &seven.manifest,
+		",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm\",\"variant\":\"v7\"}");
+	strbuf_append_str(&inner, "]}");
+	tar_blob(&tar, &inner);
+	tar_index(&tar, &inner, "");
+	tar_end(&tar);
+	assert_int_equal(load_for(fixture, "linux/arm/v7", &tar, &ids), 0);
+	assert_memory_equal(strbuf_get_str(&ids), seven.id, 64);
+	strbuf_reset(&ids);
+	/* An older one than there is a newer image for. */
+	assert_int_equal(load_for(fixture, "linux/arm/v6", &tar, &ids), 0);
+	assert_memory_equal(strbuf_get_str(&ids), six.id, 64);
+	assert_int_equal(load_for(fixture, "linux/vax", &tar, &ids), -ENOENT);
+	assert_non_null(strstr(last.msg, "no image for linux/vax"));
+	error_clear(&last);
+	assert_int_equal(graph_load_begin(fixture->graph, "a b", &import, &last), -EINVAL);
+	made_image_deinit(&six);
+	made_image_deinit(&seven);
+}
+
 static void test_docker_save(void **state)
 {
 	struct fixture *fixture = *state;
@@ -496,6 +546,7 @@ int main(void)
 		TEST(test_index_first_and_compressed),
 		TEST(test_names),
 		TEST(test_platforms),
+		TEST(test_platform_asked),
 		TEST(test_docker_save),
 		TEST(test_implied_directories),
 		TEST(test_root_file_systems),

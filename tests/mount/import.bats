@@ -4,7 +4,8 @@
 load lib
 
 setup_file() {
-	sandbox_start
+	sandbox_start --image-limit size=20m --image-limit files=1000 \
+		--image-limit depth=20 --image-limit path=300
 	import_demo
 	export GATE=$SANDBOX/work/gate
 	WEB=http://127.0.0.1:$(web_start plain)
@@ -194,6 +195,64 @@ config_of() {
 	expect_match "$(cat "$MNT/error")" 'the engine ended while it read a pipe; nothing was imported$'
 	eventually expect_nothing
 	rm "$SANDBOX/work/pipe" "$SANDBOX/work/errno"
+}
+
+@test "--platform of create, run and load; a program of another machine's names that" {
+	local own
+	own=linux/$(config_of "$IMAGE" .architecture | tr -d '"')
+	mkdir -p "$SANDBOX/work/noise/bin"
+	echo noise >"$SANDBOX/work/noise/bin/noise"
+	chmod 755 "$SANDBOX/work/noise/bin/noise"
+	tar -C "$SANDBOX/work/noise" -cf "$SANDBOX/work/noise.tar" .
+	ctl "import --platform linux/vax $SANDBOX/work/noise.tar new:1" >/dev/null
+	expect_refusal ENOEXEC "run: cannot execute '/bin/noise': Exec format error; the image says that it is for linux/vax and not for $own" \
+		'run --name c new:1 /bin/noise'
+	expect_equal "$(field "$MNT/containers/c/status" ExitCode)" 126
+	expect_refusal ENOENT "create: image 'new:1': it is for linux/vax and not for $own" "create --platform $own new:1 x"
+	expect_refusal EINVAL "run: image 'new:1': 'A B' is not a platform; OS/ARCH[/VARIANT]" "run --platform 'A B' new:1 x"
+	ctl 'create --platform linux/vax --name d new:1 x' "create --platform $own --name e $IMAGE true" 'rm c d e' >/dev/null
+	cp "$MNT/images/new:1/image.tar" "$SANDBOX/work/image.tar"
+	ctl 'rmi new:1' >/dev/null
+	expect_errno ENOENT write "$MNT/ctl" "load --platform $own $SANDBOX/work/image.tar"
+	expect_match "$(cat "$MNT/error")" " it is for linux/vax and not for $own\$"
+	expect_nothing
+	cfs load --platform linux/vax -i "$SANDBOX/work/image.tar" >/dev/null
+	[ -e "$MNT/images/new:1" ]
+	rm -r "$SANDBOX/work/noise" "$SANDBOX/work/noise.tar" "$SANDBOX/work/image.tar"
+}
+
+# refuse_archive ERRNO SENTENCE: of work/bomb.
+refuse_archive() {
+	expect_errno "$1" write "$MNT/ctl" "import $SANDBOX/work/bomb new:1"
+	expect_match "$(cat "$MNT/error")" "$2\$"
+	expect_failure cp "$SANDBOX/work/bomb" "$MNT/images/new:1" 2>/dev/null
+	expect_nothing
+}
+
+@test "an archive of more bytes, files, depth or path than --image-limit allows is refused" {
+	local tree=$SANDBOX/work/tree
+	mkdir "$tree"
+	cd "$tree"
+	truncate -s 30M zeros
+	tar -cz zeros >../bomb
+	[ "$(stat -c %s ../bomb)" -lt 100000 ]
+	refuse_archive EINVAL 'the archive is larger than 20971520 bytes'
+	tar -c zeros >../bomb
+	refuse_archive EINVAL 'the archive is larger than 20971520 bytes'
+	rm zeros
+	seq -f f%g 1001 | xargs touch
+	tar -c . >../bomb
+	refuse_archive EINVAL 'more than 1000 entries'
+	rm -r "$tree"/*
+	mkdir -p a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a
+	tar -c a >../bomb
+	refuse_archive EINVAL 'more than 20 directories deep'
+	rm -r a
+	mkdir -p "$(printf %0160d 1)/$(printf %0160d 2)"
+	tar -c ./* >../bomb
+	refuse_archive ENAMETOOLONG 'the path is longer than 300 bytes'
+	cd /
+	rm -r "$tree" "$SANDBOX/work/bomb"
 }
 
 @test "-c, -m and --platform say what the image is" {

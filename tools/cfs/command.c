@@ -30,6 +30,7 @@ static int command_help_word(int argc, char **argv);
 	"      --env-file FILE      lines K=V or K; # begins a comment\n"                          \
 	"      --cidfile FILE       write the id to a new file\n"                                  \
 	"      --name NAME          call it so (its 12 digits)\n"                                  \
+	"      --platform OS/ARCH   that the image must be for\n"                                  \
 	"      --pull WHEN          never, missing or always fetch the image (missing)\n"          \
 	"      --rm                 remove it when it has ended\n"                                 \
 	"  -u, --user USER[:GROUP]  run as\n"                                                      \
@@ -90,7 +91,8 @@ static const struct command commands[] = {
 	{ "load", command_load,
 	  "usage: cfs load [-i FILE]\n"
 	  "Take the images of an archive, from a file or stdin, under the names in it.\n"
-	  "  -i, --input FILE         the archive\n" },
+	  "  -i, --input FILE         the archive\n"
+	  "      --platform OS/ARCH[/VARIANT]  what they must be for, not this machine's\n" },
 	{ "save", command_save,
 	  "usage: cfs save [-o FILE] IMAGE...\n"
 	  "Write images as an archive that docker load, podman and skopeo read.\n"

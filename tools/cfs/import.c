@@ -95,10 +95,11 @@ static int run(struct text *line)
 
 /* ---- load ---------------------------------------------------------------- */
 
-static const char *take_input(int argc, char **argv)
+static const char *take_input(int argc, char **argv, struct text *line)
 {
 	static const struct option names[] = {
 		{ "input", required_argument, NULL, 'i' },
+		{ "platform", required_argument, NULL, 'p' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -110,6 +111,10 @@ static const char *take_input(int argc, char **argv)
 			exit(CFS_FAILED);
 		if (c == 'i')
 			path = optarg;
+		if (c == 'p') {
+			text_append_word(line, "--platform");
+			text_append_word(line, optarg);
+		}
 	}
 	if (optind < argc && !path)
 		path = argv[optind++];
@@ -121,9 +126,10 @@ static const char *take_input(int argc, char **argv)
 int command_load(int argc, char **argv)
 {
 	struct text line = { .data = NULL };
-	const char *path = take_input(argc, argv);
+	const char *path;
 
 	text_append_str(&line, "load");
+	path = take_input(argc, argv, &line);
 	append_archive(&line, open_archive("load", path));
 	return run(&line);
 }
