@@ -296,28 +296,6 @@ eventually_settled() {
 	fi
 }
 
-@test "forty with ports at once: started, restarted, removed" {
-	local i pids=()
-	for i in $(seq 40); do
-		ctl "run --name n$i -p $((6000 + i)):80 $IMAGE netpeer serve 80 n$i" >/dev/null 3>&- &
-		pids+=($!)
-	done
-	for i in "${pids[@]}"; do
-		wait "$i"
-	done
-	expect_equal "$(cat "$MNT"/containers/n*/net | sed -n 's/^IPAddress:.//p' | sort -u | wc -l)" 40
-	for i in 1 20 40; do
-		wait_line "n$i" serving
-		asks "n$i $(net_of "n$i" Gateway)" here tcp 127.0.0.1 $((6000 + i))
-		expect_equal "$(hosts_of "n$i" | grep -c $'\tn[0-9]* ')" 40
-	done
-	ctl "restart -t 0 $(echo n{1..40})" >/dev/null
-	wait_line n7 serving
-	eventually expect_match "$("$SANDBOX/netpeer" ask tcp 127.0.0.1 6007)" '^n7 '
-	ctl "rm -f $(echo n{1..40})" >/dev/null
-	expect_match "$("$SANDBOX/netpeer" ask tcp 127.0.0.1 6007)" refused
-}
-
 @test "umount: ports go on; two mounts with bridges of their own, side by side" {
 	OPTIONS='-p 5555:80' serve web
 	mount_stop
