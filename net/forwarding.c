@@ -46,7 +46,9 @@ static bool is(const char *path, char value)
 
 bool forwarding_host_has_ipv6(void)
 {
-	return access(SETTINGS "ipv6/conf/all/forwarding", F_OK) == 0;
+	/* New interfaces have the default's setting. */
+	return is(SETTINGS "ipv6/conf/all/disable_ipv6", '0') &&
+	       is(SETTINGS "ipv6/conf/default/disable_ipv6", '0');
 }
 
 static int keep_listening_to_routers(struct error *err)
@@ -87,5 +89,7 @@ int forwarding_set_up(const char *bridge, bool with_ipv6, struct error *err)
 		return ret;
 	snprintf(path, sizeof(path), SETTINGS "ipv4/conf/%s/route_localnet", bridge);
 	ret = change(path, '1', err); /* it goes with the bridge */
-	return ret < 0 || !with_ipv6 ? ret : set_up_ipv6(err);
+	if (ret < 0)
+		return ret;
+	return with_ipv6 ? set_up_ipv6(err) : 0;
 }

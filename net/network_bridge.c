@@ -19,6 +19,14 @@
 #define LINGER_S 2
 #define ULA_LEN 64
 
+/* The option's; a bridge that is there has it already. */
+static int check_subnet(struct network *n, struct error *err)
+{
+	if (n->pool || if_nametoindex(n->bridge) > 0)
+		return 0;
+	return taken_check(n->host, &n->subnet, err);
+}
+
 /* The range: the option's, else the one that the bridge has, else a free one. */
 static int choose_subnet(struct network *n, struct error *err)
 {
@@ -29,7 +37,7 @@ static int choose_subnet(struct network *n, struct error *err)
 	int ret;
 
 	if (n->subnet.prefix_len > 0)
-		return 0;
+		return check_subnet(n, err);
 	ret = link_find_bridge(n->host, n->bridge, &address, &prefix_len, &none);
 	if (ret == -EEXIST)
 		return error_set(err, EEXIST, "%s", none.msg);

@@ -124,3 +124,35 @@ int taken_collect(struct netlink *netlink, struct taken *ret, struct error *err)
 	taken = (struct taken){ .count = 0 };
 	return 0;
 }
+
+static int refuse(const struct subnet *wished, const struct subnet *range, struct error *err)
+{
+	struct in_addr addresses[2] = { { htonl(wished->base) }, { htonl(range->base) } };
+	char texts[2][INET_ADDRSTRLEN];
+
+	for (int i = 0; i < 2; i++)
+		inet_ntop(AF_INET, &addresses[i], texts[i], sizeof(texts[i]));
+	return error_set(err, EADDRINUSE,
+			 "%s/%u overlaps %s/%u, which this host uses; give another "
+			 "range with --subnet",
+			 texts[0], wished->prefix_len, texts[1], range->prefix_len);
+}
+
+int taken_check(struct netlink *netlink, const struct subnet *wished, struct error *err)
+{
+	AUTO(taken_deinit) struct taken taken = { .count = 0 };
+	size_t addresses;
+	int ret = add_addresses(netlink, &taken, err);
+
+	addresses = taken.count;
+	if (ret == 0)
+		ret = add_routes(netlink, &taken, err);
+	for (size_t i = 0; ret == 0 && i < taken.count; i++) {
+		const struct subnet *range = &taken.ranges[i];
+
+		if (subnet_overlaps(wished, range) &&
+		    (i < addresses || range->prefix_len >= wished->prefix_len))
+			ret = refuse(wished, range, err);
+	}
+	return ret;
+}
