@@ -116,6 +116,62 @@ static bool is_published(const struct container_view *view, const char *name)
 
 /* --- ps ---------------------------------------------------------------------------------- */
 
+/* Ports next to each other, on one address, of one protocol. */
+struct run {
+	const json_t *first;
+	const char *protocol;
+	unsigned inside, host, count;
+};
+
+static struct run make_run(const json_t *port)
+{
+	struct portspec spec = { .protocol = "" };
+
+	portspec_parse(json_get_str(port, "port", ""), &spec, NULL);
+	return (struct run){ .first = port,
+			     .protocol = spec.protocol,
+			     .inside = spec.first,
+			     .host = get_host_port(port),
+			     .count = 1 };
+}
+
+static bool is_next(const struct run *run, const struct run *next)
+{
+	return run->inside + run->count == next->inside && run->host + run->count == next->host &&
+	       strcmp(run->protocol, next->protocol) == 0 &&
+	       strcmp(json_get_str(run->first, "ip", ""), json_get_str(next->first, "ip", "")) == 0;
+}
+
+/* The run that begins with ports[0]; what it takes of the others becomes NULL. They are in order of
+ * the container's numbers. */
+static struct run take_run(const json_t **ports, size_t count)
+{
+	struct run run = make_run(ports[0]);
+
+	for (size_t i = 1; i < count; i++) {
+		struct run next = ports[i] ? make_run(ports[i]) : run;
+
+		if (next.inside > run.inside + run.count)
+			break;
+		if (is_next(&run, &next)) {
+			run.count++;
+			ports[i] = NULL;
+		}
+	}
+	return run;
+}
+
+static void append_run(struct strbuf *out, const struct run *run)
+{
+	append_got_host(out, run->first);
+	if (run->count > 1)
+		strbuf_appendf(out, "-%u", run->host + run->count - 1);
+	strbuf_appendf(out, "->%u", run->inside);
+	if (run->count > 1)
+		strbuf_appendf(out, "-%u", run->inside + run->count - 1);
+	strbuf_appendf(out, "/%s", run->protocol);
+}
+
 void render_append_ports(const struct container_view *view, struct strbuf *out)
 {
 	const char *comma = "", *name;
@@ -128,9 +184,13 @@ void render_append_ports(const struct container_view *view, struct strbuf *out)
 	if (!ports || !*json_get_str(view->network, "address", ""))
 		return;
 	for (size_t i = 0; i < count; i++) {
+		struct run run;
+
+		if (!ports[i])
+			continue;
+		run = take_run(ports + i, count - i);
 		strbuf_append_str(out, comma);
-		append_got_host(out, ports[i]);
-		strbuf_appendf(out, "->%s", json_get_str(ports[i], "port", ""));
+		append_run(out, &run);
 		comma = ", ";
 	}
 	json_object_foreach(json_get_object(view->effective, "ExposedPorts"), name, unused) {

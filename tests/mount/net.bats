@@ -138,7 +138,7 @@ has_name() {
 	expect_refusal EINVAL "port: 'x' is not a port from 1 to 65535" 'port a x'
 	expect_equal "$(grep -e '->' "$MNT/containers/a/net")" "$(ctl 'port a')"
 	expect_equal "$(ctl "ps --format {{.Ports}}")" \
-		"127.0.0.1:5601->80/tcp, [::1]:5602->80/tcp, 0.0.0.0:$auto->81/tcp, [::]:$auto->81/tcp, 0.0.0.0:5610->90/udp, [::]:5610->90/udp, 0.0.0.0:5611->91/udp, [::]:5611->91/udp, 99/tcp"
+		"127.0.0.1:5601->80/tcp, [::1]:5602->80/tcp, 0.0.0.0:$auto->81/tcp, [::]:$auto->81/tcp, 0.0.0.0:5610-5611->90-91/udp, [::]:5610-5611->90-91/udp, 99/tcp"
 	expect_equal "$(jq -c '.NetworkSettings.Ports | .["80/tcp"], .["99/tcp"]' "$MNT/containers/a/inspect")" \
 		$'[{"HostIp":"127.0.0.1","HostPort":"5601"},{"HostIp":"::1","HostPort":"5602"}]\nnull'
 	asks "a $(net_of a Gateway)" here tcp 127.0.0.1 5601
