@@ -165,14 +165,15 @@ static void refuse_change(fuse_req_t req, fuse_ino_t ino, int code)
 	fs_reply_error(req, &err);
 }
 
-/* chmod, chown and touch of what can be written succeed and change nothing; a new size matters to an
- * image being written only. */
+/* chmod, chown and touch of what can be written succeed and change nothing, and those of an image:
+ * install(1), scp -p and Python's shutil.copy2 do them to the name that they wrote, which is a link to
+ * it by then. A new size matters to an image being written only. */
 void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		 struct fuse_file_info *fi)
 {
 	const struct tree_row *row = tree_get_row(node_get_kind(ino));
 
-	if (row && (row->class == FILE_DIR || !(row->mode & 0200))) {
+	if (row && row->kind != NODE_IMAGE && (row->class == FILE_DIR || !(row->mode & 0200))) {
 		refuse_change(req, ino, to_set & FUSE_SET_ATTR_SIZE ? EACCES : EPERM);
 		return;
 	}

@@ -18,6 +18,7 @@ struct templinks {
 		char *path; /* NULL: free */
 		char *target;
 	} links[TEMPLINK_MAX];
+	int next; /* whose turn it is to make room */
 };
 
 static void restore(void *arg, uint64_t number, const char *text, size_t len)
@@ -81,30 +82,49 @@ static int find_locked(const struct templinks *links, const char *path)
 	return -1;
 }
 
+static void drop_locked(struct templinks *links, int at)
+{
+	kept_put(links->kept, KEPT_LINKS | (uint64_t)at, NULL, 0, NULL);
+	free(links->links[at].path);
+	free(links->links[at].target);
+	links->links[at].path = links->links[at].target = NULL;
+}
+
+/* A free place. Who made the link that has to go was killed between ln's two steps, unless as many
+ * as there are places run at once. */
+static int make_room_locked(struct templinks *links)
+{
+	int at = 0;
+
+	while (at < TEMPLINK_MAX && links->links[at].path)
+		at++;
+	if (at < TEMPLINK_MAX)
+		return at;
+	at = links->next;
+	links->next = (at + 1) % TEMPLINK_MAX;
+	drop_locked(links, at);
+	return at;
+}
+
 int templinks_add(struct templinks *links, const char *path, const char *target, struct error *err)
 {
 	auto_free char *path_copy = strdup(path);
 	auto_free char *target_copy = strdup(target);
-	int r = 0, at = 0;
+	bool exists;
 
 	if (!path_copy || !target_copy)
 		return error_set(err, ENOMEM, "no memory for the link '%s'", path);
 	pthread_mutex_lock(&links->lock);
-	if (find_locked(links, path) >= 0)
-		r = -EEXIST;
-	while (r == 0 && at < TEMPLINK_MAX && links->links[at].path)
-		at++;
-	if (r == 0 && at == TEMPLINK_MAX)
-		r = -ENOSPC;
-	if (r == 0) {
+	exists = find_locked(links, path) >= 0;
+	if (!exists) {
+		int at = make_room_locked(links);
+
 		keep(links, at, path, target);
 		links->links[at].path = steal_ptr(&path_copy);
 		links->links[at].target = steal_ptr(&target_copy);
 	}
 	pthread_mutex_unlock(&links->lock);
-	if (r == -EEXIST)
-		return error_set(err, EEXIST, "the link '%s' exists", path);
-	return r < 0 ? error_set(err, -r, "too many links wait to be renamed to a tag") : 0;
+	return exists ? error_set(err, EEXIST, "the link '%s' exists", path) : 0;
 }
 
 bool templinks_has(struct templinks *links, const char *path)
@@ -138,12 +158,8 @@ bool templinks_remove(struct templinks *links, const char *path)
 
 	pthread_mutex_lock(&links->lock);
 	at = find_locked(links, path);
-	if (at >= 0) {
-		kept_put(links->kept, KEPT_LINKS | (uint64_t)at, NULL, 0, NULL);
-		free(links->links[at].path);
-		free(links->links[at].target);
-		links->links[at].path = links->links[at].target = NULL;
-	}
+	if (at >= 0)
+		drop_locked(links, at);
 	pthread_mutex_unlock(&links->lock);
 	return at >= 0;
 }

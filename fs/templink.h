@@ -15,7 +15,8 @@ struct templinks;
 /* kept  where they are for a later engine; borrowed. Those of a former one are found. */
 int templinks_new(struct kept *kept, struct templinks **ret, struct error *err);
 void templinks_free(struct templinks *links);
-/* -EEXIST, -ENOMEM; at most 64 at a time (-ENOSPC). */
+/* -EEXIST, -ENOMEM. There are at most 64 at a time: one more takes the place of one that was
+ * never renamed, in turn. */
 int templinks_add(struct templinks *links, const char *path, const char *target, struct error *err);
 bool templinks_has(struct templinks *links, const char *path);
 /* Append the target of the link whose name has this hash; -ENOENT. */

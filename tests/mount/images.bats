@@ -107,6 +107,19 @@ COMMANDS
 	done
 }
 
+@test "programs that give a copy its mode, owner and times believe that they did" {
+	local name
+	make_tree
+	tar -C "$SANDBOX/work/tree" -cf "$SANDBOX/work/t.tar" .
+	install -m 600 -o 1 "$SANDBOX/work/t.tar" "$MNT/images/by:install"
+	python3 -c 'import shutil, sys; shutil.copy2(*sys.argv[1:])' "$SANDBOX/work/t.tar" "$MNT/images/by:copy2"
+	cp -p "$SANDBOX/work/t.tar" "$MNT/images/by:cp"
+	for name in install copy2 cp; do
+		expect_equal "$(stat -Lc %a:%u "$MNT/images/by:$name")" 700:0
+		rm "$MNT/images/by:$name"
+	done
+}
+
 @test "an archive that is cut off fails, and leaves nothing" {
 	local before len
 	before=$(list_images)
