@@ -81,7 +81,7 @@ static int write_plan(const struct launch_spec *spec, int socket_fd, int slim_fd
 static int *collect_fds(const struct launch_spec *spec, const int own[3], size_t *ret_count)
 {
 	size_t count = 0;
-	int *fds = calloc(10 + spec->cgroup_procs_count + spec->mount_count, sizeof(*fds));
+	int *fds = calloc(11 + spec->cgroup_procs_count + spec->mount_count, sizeof(*fds));
 	if (!fds)
 		return NULL;
 	for (size_t i = 0; i < 3; i++)
