@@ -10,6 +10,7 @@
 #include "graph/implied.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/path.h"
 
 #include <fcntl.h>
@@ -192,11 +193,15 @@ static int publish_locked(struct batch *batch, bool replace, struct error *err)
 	return ret;
 }
 
-/* What was moved to its place and is not needed. */
+/* What was moved to its place and is not needed, back to where it came from: on a full disk there
+ * is no room for anything new. */
 static void take_back(struct batch *batch)
 {
 	for (size_t i = 0; i < batch->image_count; i++)
-		sweep_image(batch->graph, batch->graph->snapshot, batch->images[i]);
+		if (sweep_image_into(batch->graph, batch->graph->snapshot, batch->images[i],
+				     batch->dir_fd) < 0)
+			log_warn("cannot remove the files of image %s now; the next start does",
+				 batch->images[i]->id);
 }
 
 static bool is_tag(const struct batch_tag *tag)

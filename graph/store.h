@@ -124,6 +124,10 @@ int sweep_store(struct graph *graph, const struct graph_snapshot *snapshot, stru
  * the next open sweeps. */
 void sweep_image(struct graph *graph, const struct graph_snapshot *snapshot,
 		 const struct image *image);
+/* The same into a directory in tmp/ that is there, which needs no room: the caller removes it.
+ * -ENOMEM: nothing is put away. */
+int sweep_image_into(struct graph *graph, const struct graph_snapshot *snapshot,
+		     const struct image *image, int bin_fd);
 /* Have the reaper remove a name in tmp/. */
 void sweep_tmp(struct graph *graph, const char *name);
 

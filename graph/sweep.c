@@ -180,27 +180,33 @@ static void put_away(int dir_fd, const char *name, int bin_fd, const char *kind)
 
 /* --- sweeping ------------------------------------------------------------------------- */
 
-void sweep_image(struct graph *graph, const struct graph_snapshot *snapshot,
-		 const struct image *image)
+int sweep_image_into(struct graph *graph, const struct graph_snapshot *snapshot,
+		     const struct image *image, int bin_fd)
 {
 	const struct stored_image *stored = stored_image_of(image);
 	AUTO(needed_deinit) struct needed needed = { .blobs = NULL };
-	char name[DIGEST_SIZE];
-	auto_fd int bin = -1;
 
-	if (needed_collect(graph, snapshot, &needed) == 0)
-		bin = make_bin(graph, name);
-	if (bin < 0) {
-		log_warn("cannot remove the files of image %s now; the next start does", image->id);
-		return;
-	}
+	if (needed_collect(graph, snapshot, &needed) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < image->layer_count; i++)
 		if (!needed_has_layer(&needed, image->diff_ids[i]))
-			put_away(graph->layers_fd, image->diff_ids[i], bin, "layer");
+			put_away(graph->layers_fd, image->diff_ids[i], bin_fd, "layer");
 	for (size_t i = 0; i < stored->blob_count; i++)
 		if (!needed_has_blob(&needed, stored->blobs[i]))
-			put_away(graph->blobs_fd, stored->blobs[i], bin, "blob");
-	sweep_tmp(graph, name);
+			put_away(graph->blobs_fd, stored->blobs[i], bin_fd, "blob");
+	return 0;
+}
+
+void sweep_image(struct graph *graph, const struct graph_snapshot *snapshot,
+		 const struct image *image)
+{
+	char name[DIGEST_SIZE];
+	auto_fd int bin = make_bin(graph, name);
+
+	if (bin < 0 || sweep_image_into(graph, snapshot, image, bin) < 0)
+		log_warn("cannot remove the files of image %s now; the next start does", image->id);
+	if (bin >= 0)
+		sweep_tmp(graph, name);
 }
 
 static int sweep_dir(const struct needed *needed, int dir_fd, bool is_layers, int bin_fd,

@@ -4,14 +4,12 @@
 # shellcheck shell=bash disable=SC2010,SC2012,SC2016,SC2030,SC2031,SC2045,SC2154
 
 load lib
+load full
 
 setup_file() {
 	sandbox_make
-	# Small file systems of their own, whatever lies below.
-	mountpoint -q "$ROOT" && umount "$ROOT"
-	mkdir -p "$ROOT" "$RUN"
-	mount -t tmpfs -o size=48m containerfs-test "$ROOT"
-	mount -t tmpfs -o size=16m,mode=700 containerfs-test "$RUN"
+	full_mount "$ROOT" 48m
+	full_mount "$RUN" 16m
 	mount_start
 	import_demo
 }
@@ -33,29 +31,6 @@ teardown_file() {
 	sandbox_end
 }
 
-# Not a byte more; MARGIN pages stay free.
-fill() {
-	local dir=$1
-	dd if=/dev/zero of="$dir/ballast" bs=64k status=none 2>/dev/null || :
-	dd if=/dev/zero of="$dir/ballast2" bs=1 status=none 2>/dev/null || :
-	if dd if=/dev/zero of="$dir/ballast3" bs=1 count=1 status=none 2>/dev/null; then
-		fail "there is still room in $dir"
-	fi
-}
-
-make_room() {
-	rm -f "$ROOT"/ballast* "$RUN"/ballast*
-}
-
-is_full() {
-	[ "$(stat -f -c %a "$ROOT")" -lt "${1:-16}" ]
-}
-
-expect_no_space() {
-	expect_match "$(cat "$MNT/error")" "^error: .*No space left on device"
-	expect_equal "$(wc -l <"$MNT/error")" 1
-}
-
 @test "an import" {
 	# One that is not in the store yet.
 	head -c 4000000 /dev/urandom >"$SANDBOX/work/random"
@@ -75,8 +50,7 @@ expect_no_space() {
 	local size
 	tar -C "$SANDBOX/work" -cf "$SANDBOX/work/random.tar" random
 	for size in 1 2 3 5 7; do
-		fill "$ROOT"
-		truncate -s -"${size}M" "$ROOT/ballast"
+		leave_room "$ROOT" $((size << 10))
 		if ! bounded cp "$SANDBOX/work/random.tar" "$MNT/images/big:1" 2>/dev/null; then
 			expect_no_space
 			[ ! -e "$MNT/images/big:1" ]
