@@ -1,7 +1,7 @@
 /* Opening and closing the store, publishing its changes, and finding images. The
  * locks are described in store.h.
  */
-#include "graph/store.h"
+#include "graph/reserve.h"
 
 #include "base/num.h"
 #include "base/path.h"
@@ -91,6 +91,7 @@ int graph_open(const struct graph_options *options, struct graph **ret, struct e
 		r = sweep_store(graph, graph->snapshot, err);
 	if (r < 0)
 		return error_wrap(err, r, "cannot open the image store '%s'", options->root);
+	reserve_take(graph);
 	*ret = steal_ptr(&graph);
 	return 0;
 }
@@ -121,9 +122,23 @@ void graph_unlock(struct graph *graph)
 	pthread_mutex_unlock(&graph->turn);
 }
 
+/* What takes away must not fail for want of room. */
+static int write_refs(struct graph *graph, const struct graph_snapshot *next, struct error *err)
+{
+	bool is_removal = next->image_count < graph->snapshot->image_count ||
+			  next->tag_count < graph->snapshot->tag_count;
+
+	reserve_take(graph);
+	int ret = refs_write(graph, next, err);
+	if (ret != -ENOSPC || !is_removal || !reserve_give(graph))
+		return ret;
+	error_clear(err);
+	return refs_write(graph, next, err);
+}
+
 int graph_publish_locked(struct graph *graph, struct graph_snapshot *next, struct error *err)
 {
-	int ret = refs_write(graph, next, err);
+	int ret = write_refs(graph, next, err);
 	if (ret < 0) {
 		graph_snapshot_unref(next);
 		return ret;

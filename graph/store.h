@@ -32,6 +32,7 @@ struct graph {
 	json_t *damaged_images;
 	json_t *damaged_tags;
 	struct batch *batches; /* under way; guarded by turn */
+	bool has_reserve;      /* guarded by turn */
 	pthread_mutex_t swap;
 	struct graph_snapshot *snapshot; /* guarded by swap */
 };

@@ -174,3 +174,19 @@ try_rooms() {
 	rm -f "$ROOT/saved"
 	ctl "rmi $NAME" >/dev/null
 }
+
+@test "rmi works on a full disk, and frees it" {
+	eventually is_swept
+	measure_store >"$SANDBOX/work/store"
+	cp "$SANDBOX/work/big.tar.gz" "$MNT/images/one:1"
+	ctl 'tag one:1 two:1' >/dev/null
+	fill "$ROOT"
+	expect_errno OK write "$MNT/ctl" 'rmi one:1'
+	expect_errno OK unlink "$MNT/images/two:1"
+	eventually is_swept
+	make_room
+	# The next change has its reserve again.
+	expect_equal "$(copy_file)" OK
+	ctl "rmi $NAME" >/dev/null
+	eventually is_store_as_before
+}
