@@ -393,7 +393,8 @@ static void test_after_crash(void **state)
 	assert_int_equal(count_entries(fixture, "images/blobs/sha256"), 3);
 	graph_close(fixture->graph);
 	assert_int_equal(count_entries(fixture, "images/tmp"), 0);
-	assert_int_equal(count_entries(fixture, "images"), 4); /* blobs layers refs.json tmp */
+	assert_int_equal(count_entries(fixture, "images"),
+			 5); /* blobs layers refs.json tmp, reserve */
 	open_graph(fixture);
 }
 
