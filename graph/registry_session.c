@@ -149,14 +149,14 @@ static bool has_port(const char *host)
 	return strchr(bracket ? bracket : host, ':') != NULL;
 }
 
-/* Whoever wants TLS answers a plain request at once, by an alert or by status 400; the other way round many a server
+/* Whoever wants TLS answers a plain request at once, by an alert, status 400 or a redirect; the other way round many a server
  * waits for the end of a line. */
 static int try_plain(struct session *session, bool *ret_is_plain, struct error *err)
 {
 	int status = 0;
 	int ret = ping(session, "http", &status, err);
 
-	*ret_is_plain = ret == 0 ? status != 400 : ret == -ETIMEDOUT;
+	*ret_is_plain = ret == 0 ? status != 400 && status / 100 != 3 : ret == -ETIMEDOUT;
 	return ret;
 }
 
