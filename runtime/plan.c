@@ -20,6 +20,14 @@ static void align(struct strbuf *out)
 	strbuf_append(out, zeros, (8 - out->len % 8) % 8);
 }
 
+/* The place of a descriptor among those that go with the message. */
+static int32_t put_fd(struct strbuf *fds, int fd)
+{
+	int32_t place = (int32_t)(fds->len / sizeof(fd));
+	strbuf_append(fds, &fd, sizeof(fd));
+	return place;
+}
+
 /* The offset of a copy of text; 0 for NULL. */
 static uint32_t put_string(struct strbuf *out, const char *text)
 {
@@ -60,7 +68,8 @@ static size_t count_words(const char *const *words)
 	return count;
 }
 
-static struct plan_span put_mounts(struct strbuf *out, const struct launch_spec *spec)
+static struct plan_span put_mounts(struct strbuf *out, struct strbuf *fds,
+				   const struct launch_spec *spec)
 {
 	auto_free struct plan_mount *mounts = calloc(spec->mount_count + 1, sizeof(*mounts));
 	if (!mounts) {
@@ -75,7 +84,7 @@ static struct plan_span put_mounts(struct strbuf *out, const struct launch_spec 
 			.target = put_string(out, mount->target),
 			.fstype = put_string(out, mount->fstype),
 			.data = put_string(out, mount->data),
-			.fd = mount->fstype ? -1 : mount->fd,
+			.fd = mount->fstype ? -1 : put_fd(fds, mount->fd),
 			.is_file = mount->is_file,
 		};
 	}
@@ -119,6 +128,19 @@ static struct plan_span put_rlimits(struct strbuf *out, const struct launch_spec
 	return put_array(out, rlimits, spec->rlimit_count, sizeof(*rlimits));
 }
 
+static struct plan_span put_cgroups(struct strbuf *out, struct strbuf *fds,
+				    const struct launch_spec *spec)
+{
+	auto_free int32_t *places = calloc(spec->cgroup_procs_count + 1, sizeof(*places));
+	if (!places) {
+		out->oom = true;
+		return (struct plan_span){ 0 };
+	}
+	for (size_t i = 0; i < spec->cgroup_procs_count; i++)
+		places[i] = put_fd(fds, spec->cgroup_procs_fds[i]);
+	return put_array(out, places, spec->cgroup_procs_count, sizeof(*places));
+}
+
 static uint32_t collect_flags(const struct launch_spec *spec)
 {
 	uint32_t flags = 0;
@@ -130,9 +152,6 @@ static uint32_t collect_flags(const struct launch_spec *spec)
 	flags |= spec->join ? (uint32_t)PLAN_JOIN : 0;
 	flags |= spec->init ? (uint32_t)PLAN_INIT : 0;
 	flags |= spec->userns ? (uint32_t)PLAN_USERNS : 0;
-	flags |= spec->ipc_is_host ? (uint32_t)PLAN_HOST_IPC : 0;
-	flags |= spec->pid_is_host ? (uint32_t)PLAN_HOST_PID : 0;
-	flags |= spec->uts_is_host ? (uint32_t)PLAN_HOST_UTS : 0;
 	flags |= spec->discard_output ? (uint32_t)PLAN_DISCARD : 0;
 	return flags;
 }
@@ -153,36 +172,41 @@ static void fill_scalars(struct plan_header *header, const struct launch_spec *s
 	header->flags = collect_flags(spec);
 	header->tty_rows = spec->tty_rows ? spec->tty_rows : DEFAULT_ROWS;
 	header->tty_cols = spec->tty_cols ? spec->tty_cols : DEFAULT_COLS;
-	header->rootfs_fd = spec->join ? -1 : spec->rootfs_fd;
-	header->join_fd = spec->join ? spec->join_fd : -1;
-	header->userns_fd = spec->userns && !spec->join ? spec->userns_fd : -1;
 	header->uid_base = spec->userns ? spec->uid_base : 0;
 	header->gid_base = spec->userns ? spec->gid_base : 0;
-	header->log_dir_fd = spec->log_dir_fd;
 	header->log_max_size = spec->log_max_size;
 	header->log_max_file = spec->log_max_file;
-	header->run_dir_fd = spec->run_dir_fd;
-	header->cgroup_fd = spec->cgroup_fd;
-	header->netns_fd = spec->join_netns ? spec->netns_fd : -1;
-	header->ipcns_fd = spec->join_ipcns ? spec->ipcns_fd : -1;
-	header->pidns_fd = spec->join_pidns ? spec->pidns_fd : -1;
 }
 
-static void put_content(struct strbuf *out, struct plan_header *header,
+static void put_fds(struct plan_header *header, struct strbuf *fds, const struct launch_spec *spec)
+{
+	bool userns = spec->userns && !spec->join;
+	header->rootfs_fd = spec->join ? -1 : put_fd(fds, spec->rootfs_fd);
+	header->join_fd = spec->join ? put_fd(fds, spec->join_fd) : -1;
+	header->userns_fd = userns ? put_fd(fds, spec->userns_fd) : -1;
+	header->log_dir_fd = put_fd(fds, spec->log_dir_fd);
+	header->run_dir_fd = put_fd(fds, spec->run_dir_fd);
+	header->cgroup_fd = spec->cgroup_fd >= 0 ? put_fd(fds, spec->cgroup_fd) : -1;
+	header->netns_fd = spec->join_netns ? put_fd(fds, spec->netns_fd) : -1;
+	header->ipcns_fd = spec->join_ipcns ? put_fd(fds, spec->ipcns_fd) : -1;
+	header->pidns_fd = spec->join_pidns ? put_fd(fds, spec->pidns_fd) : -1;
+}
+
+static void put_content(struct strbuf *out, struct strbuf *fds, struct plan_header *header,
 			const struct launch_spec *spec)
 {
+	put_fds(header, fds, spec);
 	header->id = put_string(out, spec->id);
 	header->cwd = put_string(out, spec->cwd);
 	header->hostname = put_string(out, spec->hostname);
 	header->domainname = put_string(out, spec->domainname);
-	header->mounts = put_mounts(out, spec);
+	header->mounts = put_mounts(out, fds, spec);
 	header->devices = put_devices(out, spec);
 	header->rlimits = put_rlimits(out, spec);
 	header->seccomp =
 		put_array(out, spec->seccomp, spec->seccomp_count, sizeof(struct sock_filter));
 	header->groups = put_array(out, spec->groups, spec->group_count, sizeof(gid_t));
-	header->cgroup_procs =
-		put_array(out, spec->cgroup_procs_fds, spec->cgroup_procs_count, sizeof(int));
+	header->cgroup_procs = put_cgroups(out, fds, spec);
 	header->masked = put_strings(out, spec->masked_paths, spec->masked_count);
 	header->readonly = put_strings(out, spec->readonly_paths, spec->readonly_count);
 	header->argv = put_strings(out, spec->argv, count_words(spec->argv));
@@ -190,40 +214,36 @@ static void put_content(struct strbuf *out, struct plan_header *header,
 	header->sysctls = put_strings(out, spec->sysctls, spec->sysctl_count);
 }
 
-static bool has_low_fd(const struct launch_spec *spec)
+static bool has_low_fd(const struct strbuf *fds)
 {
-	bool low = (spec->join ? spec->join_fd : spec->rootfs_fd) < 3 || spec->log_dir_fd < 3 ||
-		   spec->run_dir_fd < 3 || (spec->cgroup_fd < 3 && spec->cgroup_fd != -1);
-	low = low || (spec->join_netns && spec->netns_fd < 3);
-	low = low || (spec->join_ipcns && spec->ipcns_fd < 3);
-	low = low || (spec->join_pidns && spec->pidns_fd < 3);
-	low = low || (spec->userns && !spec->join && spec->userns_fd < 3);
-	for (size_t i = 0; i < spec->cgroup_procs_count; i++)
-		low = low || spec->cgroup_procs_fds[i] < 3;
-	for (size_t i = 0; i < spec->mount_count; i++)
-		low = low || (!spec->mounts[i].fstype && spec->mounts[i].fd < 3);
-	return low;
+	const int *list = (const void *)fds->data;
+	for (size_t i = 0; i < fds->len / sizeof(*list); i++)
+		if (list[i] < 3)
+			return true;
+	return false;
 }
 
-int plan_render(const struct launch_spec *spec, int socket_fd, int slim_fd, struct strbuf *out,
+int plan_render(const struct launch_spec *spec, struct strbuf *out, struct strbuf *fds,
 		struct error *err)
 {
-	struct plan_header header = { .socket_fd = socket_fd, .slim_fd = slim_fd };
+	struct plan_header header = { 0 };
 	if (!spec->argv || !spec->argv[0])
 		return error_set(err, EINVAL, "no command to run");
 	if (!spec->cwd || spec->cwd[0] != '/')
 		return error_set(err, EINVAL, "the working directory '%s' is not absolute",
 				 spec->cwd ? spec->cwd : "");
-	if (has_low_fd(spec))
-		return error_set(err, EINVAL, "a descriptor of the launch plan is missing");
 	strbuf_append(out, &header, sizeof(header));
 	fill_scalars(&header, spec);
-	put_content(out, &header, spec);
+	put_content(out, fds, &header, spec);
 	align(out);
 	strbuf_append(out, "\0\0\0\0\0\0\0", 8); /* every string ends before the message does */
 	int r = strbuf_check(out, err);
+	if (r == 0)
+		r = strbuf_check(fds, err);
 	if (r < 0)
 		return r;
+	if (has_low_fd(fds))
+		return error_set(err, EINVAL, "a descriptor of the launch plan is missing");
 	if (out->len > PLAN_SIZE_MAX)
 		return error_set(err, E2BIG, "the command and its environment are too long");
 	header.size = out->len;

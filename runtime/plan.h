@@ -7,13 +7,12 @@
 #include "base/strbuf.h"
 #include "runtime/launch.h"
 
-/* Append the message to an empty buffer.
+/* Append the message to an empty buffer, and the descriptors that go with it, in their order, to
+ * another: ints, the spec's own.
  *
- * socket_fd, slim_fd  what the shim inherits besides the spec's descriptors
- *
- * 0; -EINVAL (no program, no directory, a descriptor below 3, which the shim
- * needs for itself), -E2BIG, -ENOMEM with a sentence. */
-int plan_render(const struct launch_spec *spec, int socket_fd, int slim_fd, struct strbuf *out,
+ * 0; -EINVAL (no program, no directory, a descriptor below 3: what was never opened), -E2BIG,
+ * -ENOMEM with a sentence. */
+int plan_render(const struct launch_spec *spec, struct strbuf *out, struct strbuf *fds,
 		struct error *err);
 
 #endif

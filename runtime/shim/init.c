@@ -24,16 +24,11 @@
 #define KERNEL_SIGSET_SIZE 8
 static const char all_signals[KERNEL_SIGSET_SIZE] = { -1, -1, -1, -1, -1, -1, -1, -1 };
 
-/* What ps shows: else it would be the shim's command line. That the end of it is not moved
- * by a kernel without this call leaves a few blanks. */
+/* Else it would be the shim's. */
 void init_set_name(const struct sandbox *box)
 {
 	prctl(PR_SET_NAME, NAME, 0, 0, 0);
-	if (box->args_size < sizeof(NAME))
-		return;
-	memset(box->args, 0, box->args_size);
-	memcpy(box->args, NAME, sizeof(NAME));
-	prctl(PR_SET_MM, PR_SET_MM_ARG_END, box->args + sizeof(NAME), 0, 0, 0);
+	args_set(box->args, box->args_size, NAME, sizeof(NAME));
 }
 
 /* In the child: a process group of its own, at the terminal if there is one. */

@@ -1,23 +1,31 @@
-/* containerfs-shim: holds one container. Started by launch_start() of the engine
- * (runtime/launch.c) from a sealed memfd, with the launch plan in another one
- * whose descriptor is the second argument; the first is there for ps.
+/* containerfs-shim: holds one container. Started by the engine (runtime/spare.c) from a sealed
+ * memfd, with the numbers of its socket and of the mount namespace to work in, and the
+ * namespaces to make, as arguments. The launch plan may come long after that; until then it
+ * is a spare one, which ends with its engine.
  *
- * It outlives the engine: no signal but SIGKILL ends it (all are blocked), and
- * it holds none of the engine's descriptors but those of the plan, which it
- * closes once the program runs.
+ * Then it outlives the engine: no signal but SIGKILL ends it (all are blocked), and it holds
+ * none of the plan's descriptors but the run's directory once the program runs.
  */
 #include "runtime/shim/kernel.h"
+#include "runtime/shim/sandbox.h"
 #include "runtime/shim/shim.h"
 
 #include <linux/close_range.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+
+#define NAME "containerfs-shim"
+#define SPARE_NAME "containerfs-spare"
+#define SHORT_ID_LEN 12
+#define TURN_NS 100000 /* the least that there is */
 
 static void *map_memory(size_t size)
 {
@@ -26,25 +34,10 @@ static void *map_memory(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* The plan's message, mapped. NULL when there is none. */
-static void *map_plan(int fd, size_t *ret_size)
-{
-	struct stat st;
-	if (fstat(fd, &st) < 0 || st.st_size <= 0)
-		return NULL;
-	void *message = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	*ret_size = (size_t)st.st_size;
-	return message == MAP_FAILED ? NULL : message;
-}
-
-static int init(struct shim *shim, const struct plan *plan, struct error *err)
+/* What needs no plan. */
+static int init(struct shim *shim, struct error *err)
 {
 	sigset_t child;
-	shim->run = plan->header->run;
-	shim->run_dir_fd = plan->header->run_dir_fd;
-	shim->tty = plan_has(plan, PLAN_TTY);
-	shim->open_stdin = plan_has(plan, PLAN_OPEN_STDIN);
-	shim->discard = plan_has(plan, PLAN_DISCARD);
 	shim->out_fds[0] = shim->out_fds[1] = shim->stdin_fd = shim->slave_fd = -1;
 	shim->listen_fd = -1;
 	for (unsigned i = 0; i < SHIM_CONNECTIONS; i++)
@@ -56,48 +49,39 @@ static int init(struct shim *shim, const struct plan *plan, struct error *err)
 	shim->signal_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (!shim->chunk || !shim->packet || shim->signal_fd < 0)
 		return error_set_sys(err, errno, "cannot set up the shim");
-	return 0;
+	return home_leave(&shim->home, err);
 }
 
-/* Descriptors that only the start needed. */
-static void close_plan(const struct plan *plan, int plan_fd)
+/* What ps shows: that of a spare one says nothing yet. */
+static void take_plan(struct shim *shim, const struct plan *plan)
 {
-	const struct plan_header *header = plan->header;
-	close(plan_fd);
-	close(header->slim_fd);
-	close(plan_has(plan, PLAN_JOIN) ? header->join_fd : header->rootfs_fd);
-	if (header->log_dir_fd != header->run_dir_fd)
-		close(header->log_dir_fd);
-	if (header->cgroup_fd >= 0)
-		close(header->cgroup_fd);
-	if (header->netns_fd >= 0)
-		close(header->netns_fd); /* it goes with the last process in it */
-	if (header->ipcns_fd >= 0)
-		close(header->ipcns_fd);
-	if (header->pidns_fd >= 0)
-		close(header->pidns_fd);
-	if (header->userns_fd >= 0)
-		close(header->userns_fd);
-	for (uint32_t i = 0; i < header->cgroup_procs.count; i++)
-		close(plan->cgroup_procs[i]);
-	for (uint32_t i = 0; i < header->mounts.count; i++)
-		if (plan->mounts[i].fd >= 0)
-			close(plan->mounts[i].fd);
+	char args[sizeof(NAME) + SHORT_ID_LEN + 1] = NAME;
+	snprintf(args + sizeof(NAME), SHORT_ID_LEN + 1, "%.*s", SHORT_ID_LEN,
+		 plan_get_str(plan, plan->header->id));
+	args_set(shim->args, shim->args_size, args, sizeof(args));
+	prctl(PR_SET_NAME, "cfs-shim", 0, 0, 0);
+	shim->run = plan->header->run;
+	shim->run_dir_fd = plan->header->run_dir_fd;
+	shim->tty = plan_has(plan, PLAN_TTY);
+	shim->open_stdin = plan_has(plan, PLAN_OPEN_STDIN);
+	shim->discard = plan_has(plan, PLAN_DISCARD);
 }
 
-static int run(struct shim *shim, int plan_fd)
+static int run(struct shim *shim, int socket_fd)
 {
 	struct shim_failed failed = { .type = SHIM_MESSAGE_FAILED, .error = ERROR_INIT };
+	struct order order = { 0 };
 	struct plan plan;
 	bool program = false;
-	size_t size = 0;
-	void *message = map_plan(plan_fd, &size);
-	if (!message || plan_parse(message, size, &plan, &failed.error) < 0)
-		return 1; /* no socket to say so: the engine reports its closing */
-	int socket_fd = plan.header->socket_fd;
-	int r = init(shim, &plan, &failed.error);
+	int r = init(shim, &failed.error);
 	if (r == 0)
-		r = shim_launch(shim, &plan, &program, &failed.error);
+		r = order_receive(socket_fd, &order, &plan, &failed.error);
+	if (r == 0)
+		return 0;
+	if (r > 0) {
+		take_plan(shim, &plan);
+		r = shim_launch(shim, &plan, socket_fd, &program, &failed.error);
+	}
 	if (r < 0) {
 		failed.program = program;
 		server_remove(shim);
@@ -105,20 +89,34 @@ static int run(struct shim *shim, int plan_fd)
 		return 1;
 	}
 	server_add(shim, socket_fd);
-	close_plan(&plan, plan_fd);
-	munmap(message, size);
+	order_close(&order, shim->run_dir_fd);
 	shim_serve(shim);
 	server_remove(shim);
 	return 0;
 }
 
 /* The engine writes the number itself: digits and nothing else. */
-static int parse_fd(const char *text)
+static int64_t parse_number(const char *text)
 {
-	int fd = 0;
-	for (; *text >= '0' && *text <= '9' && fd < 1 << 24; text++)
-		fd = fd * 10 + (*text - '0');
-	return *text ? -1 : fd;
+	int64_t number = 0;
+	for (; *text >= '0' && *text <= '9' && number < INT32_MAX; text++)
+		number = number * 10 + (*text - '0');
+	return *text ? -1 : number;
+}
+
+/* A shim runs for microseconds at a time, and somebody waits for each: it should not queue behind
+ * whoever is using up his turn, such as its own container. Short turns let it in at once; its share
+ * of the processor stays what it was, and its children are as anybody. Linux before 6.12 takes no
+ * notice. Source: sched_setattr(2), kernel sched-eevdf.rst. */
+static void ask_for_short_turns(void)
+{
+	struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = SCHED_NORMAL,
+		.sched_flags = SCHED_FLAG_RESET_ON_FORK,
+		.sched_runtime = TURN_NS,
+	};
+	syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
 int main(int argc, char **argv)
@@ -127,16 +125,20 @@ int main(int argc, char **argv)
 	sigset_t all;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	if (argc != 3)
+	if (argc != 4)
 		return 1;
-	int plan_fd = parse_fd(argv[2]);
-	if (plan_fd < 3)
+	int socket_fd = (int)parse_number(argv[1]);
+	shim.home.slim_fd = (int)parse_number(argv[2]);
+	shim.home.made = (uint64_t)parse_number(argv[3]);
+	if (socket_fd < 3 || shim.home.slim_fd < 3)
 		return 1;
 	shim.args = argv[0];
-	shim.args_size = (size_t)(argv[2] - argv[0]) + strlen(argv[2]) + 1;
+	shim.args_size = (size_t)(argv[3] - argv[0]) + strlen(argv[3]) + 1;
+	args_set(shim.args, shim.args_size, SPARE_NAME, sizeof(SPARE_NAME));
+	ask_for_short_turns();
 	setsid();
-	prctl(PR_SET_NAME, "cfs-shim", 0, 0, 0);
-	/* None of the plan's descriptors goes further than the child. */
+	prctl(PR_SET_NAME, "cfs-spare", 0, 0, 0);
+	/* Nothing of the engine's goes further than the child. */
 	kernel_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-	return run(&shim, plan_fd);
+	return run(&shim, socket_fd);
 }

@@ -162,9 +162,8 @@ static int check_scalars(const struct plan *plan, struct error *err)
 		return error_set(err, EINVAL, "launch plan: bad id, directory or host name");
 	if (header->argv.count == 0)
 		return error_set(err, EINVAL, "launch plan: no program");
-	if (header->socket_fd < 0 || header->slim_fd < 0 || header->log_dir_fd < 0 ||
-	    header->run_dir_fd < 0 || header->cgroup_fd < -1 || header->netns_fd < -1 ||
-	    header->ipcns_fd < -1 || header->pidns_fd < -1 ||
+	if (header->log_dir_fd < 0 || header->run_dir_fd < 0 || header->cgroup_fd < -1 ||
+	    header->netns_fd < -1 || header->ipcns_fd < -1 || header->pidns_fd < -1 ||
 	    (plan_has(plan, PLAN_JOIN) ? header->join_fd : header->rootfs_fd) < 0)
 		return error_set(err, EINVAL, "launch plan: a descriptor is missing");
 	if (plan_has(plan, PLAN_USERNS) && !plan_has(plan, PLAN_JOIN) && header->userns_fd < 0)
@@ -197,4 +196,30 @@ int plan_parse(const void *bytes, size_t size, struct plan *ret, struct error *e
 		return r;
 	*ret = plan;
 	return 0;
+}
+
+static bool place(int32_t *fd, const int *fds, size_t count)
+{
+	if (*fd >= 0 && (size_t)*fd >= count)
+		return false;
+	*fd = *fd < 0 ? -1 : fds[*fd];
+	return true;
+}
+
+int plan_place_fds(void *bytes, const int *fds, size_t count, struct error *err)
+{
+	struct plan_header *header = bytes;
+	struct plan_mount *mounts = (void *)((char *)bytes + header->mounts.offset);
+	int32_t *procs = (void *)((char *)bytes + header->cgroup_procs.offset);
+	int32_t *const single[] = { &header->rootfs_fd, &header->log_dir_fd, &header->run_dir_fd,
+				    &header->cgroup_fd, &header->join_fd,    &header->netns_fd,
+				    &header->userns_fd, &header->ipcns_fd,   &header->pidns_fd };
+	bool good = true;
+	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
+		good = place(single[i], fds, count) && good;
+	for (uint32_t i = 0; i < header->mounts.count; i++)
+		good = place(&mounts[i].fd, fds, count) && good;
+	for (uint32_t i = 0; i < header->cgroup_procs.count; i++)
+		good = place(&procs[i], fds, count) && good;
+	return good ? 0 : error_set(err, EINVAL, "launch plan: a descriptor did not come with it");
 }

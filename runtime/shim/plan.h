@@ -1,5 +1,5 @@
 /* The launch plan as it travels: one flat message, built by plan_render() of
- * runtime/plan.h in the engine, read in place by the shim it was spawned with.
+ * runtime/plan.h in the engine, read in place by the shim that it was sent to.
  *
  * A header, then strings and arrays in any order. Everything is found by offset
  * from the message's start; a string's offset may be 0 for none; arrays begin
@@ -17,8 +17,9 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC 0x6e616c70U /* "plan" */
-#define PLAN_VERSION 5U
+#define PLAN_VERSION 6U
 #define PLAN_SIZE_MAX (16U << 20) /* argv and env reach 6 MiB at most in the kernel */
+#define PLAN_FDS_MAX 8192U
 
 enum plan_flag {
 	PLAN_READONLY_ROOTFS = 1 << 0,
@@ -26,13 +27,10 @@ enum plan_flag {
 	PLAN_NEW_NETNS = 1 << 2,
 	PLAN_TTY = 1 << 3,
 	PLAN_OPEN_STDIN = 1 << 4,
-	PLAN_JOIN = 1 << 5,     /* a further process of a container that runs */
-	PLAN_DISCARD = 1 << 6,  /* its output is not kept */
-	PLAN_INIT = 1 << 7,     /* process 1 is an init of ours, the program its child */
-	PLAN_USERNS = 1 << 8,   /* its ids are others on the host */
-	PLAN_HOST_IPC = 1 << 9, /* no namespace of its own */
-	PLAN_HOST_PID = 1 << 10,
-	PLAN_HOST_UTS = 1 << 11
+	PLAN_JOIN = 1 << 5,    /* a further process of a container that runs */
+	PLAN_DISCARD = 1 << 6, /* its output is not kept */
+	PLAN_INIT = 1 << 7,    /* process 1 is an init of ours, the program its child */
+	PLAN_USERNS = 1 << 8   /* its ids are others on the host */
 };
 
 struct plan_span {
@@ -82,9 +80,8 @@ struct plan_header {
 	uint32_t flags; /* enum plan_flag */
 	uint32_t tty_rows, tty_cols;
 	uint32_t uid_base, gid_base; /* what the container's ids 0 are on the host */
-	/* Descriptors that the shim inherits, under these numbers. */
-	int32_t socket_fd;                         /* its end of the engine's connection */
-	int32_t slim_fd;                           /* the mount namespace to work in */
+	/* Descriptors, as the mounts' and cgroup_procs: on the way their places among those that
+	 * come with the message, then their numbers. */
 	int32_t rootfs_fd, log_dir_fd, run_dir_fd; /* the first is -1 with PLAN_JOIN */
 	int32_t cgroup_fd;                         /* or -1 */
 	int32_t join_fd;                           /* with PLAN_JOIN: pidfd of process 1; else -1 */
@@ -113,6 +110,13 @@ struct plan {
  *
  * 0, or -EINVAL (-EPROTO for another version) with a sentence. */
 int plan_parse(const void *bytes, size_t size, struct plan *ret, struct error *err);
+
+/* Put the descriptors' numbers in the place of their places.
+ *
+ * bytes  of the checked message, which must be writable
+ *
+ * 0, or -EINVAL with a sentence: there are fewer. */
+int plan_place_fds(void *bytes, const int *fds, size_t count, struct error *err);
 
 /* The string at an offset of a checked message, NULL for 0. */
 static inline const char *plan_get_str(const struct plan *plan, uint32_t offset)

@@ -3,8 +3,9 @@
  * from different builds (an upgrade leaves shims running), so the structs only
  * ever grow at their ends, and SHIM_PROTOCOL_VERSION counts what is not so.
  *
- * A connection begins with the shim's HELLO (the one the shim was started with:
- * HELLO when the program was executed, else FAILED). Every request but POKE is
+ * The connection that the shim was started with begins with the engine's ORDER, of the
+ * same build, and the shim's HELLO when the program was executed, else FAILED; any other
+ * with a HELLO. Every request but POKE is
  * answered by one REPLY with the same seq; events come in between, unasked.
  */
 #ifndef RUNTIME_SHIM_PROTOCOL_H
@@ -24,6 +25,13 @@
 #define SHIM_STDIN_CHUNK 65536U
 /* Numbers of requests that a shim remembers. */
 #define SHIM_NUMBERS 1024U
+
+/* The launch plan comes as descriptors, the first of them a memfd with its message, in as many
+ * packets as they take; each packet is this struct. */
+struct shim_order {
+	uint32_t fd_count; /* of all packets together */
+};
+#define SHIM_ORDER_FDS 250U /* in a packet; the kernel's SCM_MAX_FD is 253 */
 
 enum shim_op {
 	SHIM_OP_SIGNAL = 1, /* a: the signal */

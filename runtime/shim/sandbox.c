@@ -15,12 +15,10 @@
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
 #include <linux/sched.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -62,24 +60,11 @@ static int enter_cgroups(const struct sandbox *box, struct error *err)
 	return 0;
 }
 
-static int raise_loopback(struct error *err)
-{
-	struct ifreq request = { .ifr_name = "lo" };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return error_set_sys(err, errno, "cannot open a socket for the loopback");
-	request.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-		return error_set_sys(err, errno, "cannot raise the loopback interface");
-	close(fd);
-	return 0;
-}
-
-/* Its own was made by clone3 and needs lo; the plan's is ready. */
+/* Its own it is in already; the shim has raised the loopback of what the shim made. */
 static int enter_network(const struct plan *plan, struct error *err)
 {
 	if (plan_has(plan, PLAN_NEW_NETNS))
-		return raise_loopback(err);
+		return plan_has(plan, PLAN_USERNS) ? home_raise_loopback(err) : 0;
 	if (plan->header->netns_fd >= 0 && setns(plan->header->netns_fd, CLONE_NEWNET) < 0)
 		return error_set_sys(err, errno, "cannot enter the network of the container");
 	return 0;

@@ -74,9 +74,6 @@ int identity_drop(const struct sandbox *box, struct error *err);
 int identity_die_with_shim(int channel, struct error *err);
 
 /* userns.c: ids that are others on the host. Nothing happens without PLAN_USERNS. */
-/* CLONE_NEW* that the first process is to be made with: not those that the container's user
- * namespace owns. */
-uint64_t userns_get_new(const struct plan *plan);
 /* Be in those that are owned, and make files as the container's root, until userns_enter(). */
 int userns_prepare(const struct sandbox *box, struct error *err);
 /* Change into the user namespace: nothing of the host's can be done after it. */
@@ -89,6 +86,12 @@ int sysctl_set_all(const struct sandbox *box, struct error *err);
 void init_set_name(const struct sandbox *box); /* while there are privileges */
 /* Returns only in a process that is to report *failed and exit. */
 void init_run(const struct sandbox *box, struct shim_failed *failed);
+
+/* args.c: the words of the command line that ps shows, each with its NUL; len counts them all. */
+void args_set(char *args, size_t args_size, const char *words, size_t len);
+
+/* home.c: of the network that the caller is in. 0 or -errno with a sentence. */
+int home_raise_loopback(struct error *err);
 
 /* program.c: execve, looked up in the container's PATH. Returns -errno with a
  * sentence. */

@@ -34,9 +34,27 @@ struct shim_numbers {
 	unsigned next; /* the oldest: to be overwritten */
 };
 
+/* home.c: where a shim was before it made a container's namespaces. */
+enum { HOME_COUNT = 3 };
+struct home {
+	uint64_t made; /* CLONE_NEW*: what it makes; that of pids is its child's */
+	int slim_fd;   /* its mount namespace */
+	int proc_fd;   /* the host's /proc */
+	int fds[HOME_COUNT];
+};
+
+/* order.c: what an engine sent. */
+struct order {
+	int *fds; /* the first is the message's memfd */
+	size_t count;
+	void *message;
+	size_t size;
+};
+
 struct shim {
 	char *args; /* the command line, as it lies in memory */
 	size_t args_size;
+	struct home home;
 	uint64_t run;
 	int run_dir_fd;
 	bool tty, open_stdin;
@@ -65,9 +83,19 @@ struct shim {
 	struct shim_numbers numbers;
 };
 
-/* start.c: carry out the plan up to the program's execution. On failure nothing
- * is left of it, *ret_program says whose fault it was. */
-int shim_launch(struct shim *shim, const struct plan *plan, bool *ret_program, struct error *err);
+/* home.c: home->made and slim_fd are set. Each 0 or -errno with a sentence, half done. */
+int home_leave(struct home *home, struct error *err);
+int home_return(struct home *home, struct error *err);
+
+/* order.c: wait for the plan, whose strings lie in order->message. 1; 0: the engine has gone;
+ * -errno with a sentence. */
+int order_receive(int socket_fd, struct order *order, struct plan *ret_plan, struct error *err);
+void order_close(struct order *order, int kept_fd);
+
+/* start.c: carry out the plan of the engine at socket_fd up to the program's execution.
+ * On failure nothing is left of it, *ret_program says whose fault it was. */
+int shim_launch(struct shim *shim, const struct plan *plan, int socket_fd, bool *ret_program,
+		struct error *err);
 
 /* loop.c: serve until process 1 has ended and its output is written. */
 void shim_serve(struct shim *shim);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -66,10 +67,9 @@ static long clone_shared(struct clone_args *args, int (*func)(void *), void *arg
 #define clone_shared clone_copy
 #endif
 
-pid_t spawn_child(uint64_t namespaces, int cgroup_fd, bool copy, int (*func)(void *arg), void *arg,
-		  struct error *err)
+pid_t spawn_child(int cgroup_fd, bool copy, int (*func)(void *arg), void *arg, struct error *err)
 {
-	struct clone_args args = { .flags = namespaces, .exit_signal = SIGCHLD };
+	struct clone_args args = { .exit_signal = SIGCHLD };
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (unsigned)cgroup_fd;

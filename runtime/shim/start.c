@@ -130,15 +130,10 @@ static int await_execution(struct shim *shim, int channel, bool *ret_program, st
 /* A container's first process, or the one that makes a further one. */
 static pid_t make_child(struct sandbox *box, struct error *err)
 {
-	uint64_t namespaces = CLONE_NEWNS;
 	int cgroup_fd = box->plan->header->cgroup_fd;
 	if (plan_has(box->plan, PLAN_JOIN))
-		return spawn_child(0, cgroup_fd, false, join_run, box, err);
-	if (!plan_has(box->plan, PLAN_HOST_PID) && !plan_forks(box->plan))
-		namespaces |= CLONE_NEWPID;
-	namespaces |= userns_get_new(box->plan);
-	return spawn_child(namespaces, cgroup_fd, plan_has(box->plan, PLAN_INIT), sandbox_run, box,
-			   err);
+		return spawn_child(cgroup_fd, false, join_run, box, err);
+	return spawn_child(cgroup_fd, plan_has(box->plan, PLAN_INIT), sandbox_run, box, err);
 }
 
 static void end_child(pid_t pid)
@@ -180,6 +175,8 @@ static int start_child(struct shim *shim, struct sandbox *box, bool *ret_program
 	int r = plan_forks(box->plan) ? await_join(shim, shim->pid, channel[0], ret_program, err)
 				      : await_execution(shim, channel[0], ret_program, err);
 	close(channel[0]);
+	if (r == 0)
+		r = home_return(&shim->home, err);
 	if (r < 0)
 		end_child(shim->pid);
 	return r;
@@ -188,15 +185,16 @@ static int start_child(struct shim *shim, struct sandbox *box, bool *ret_program
 /* A further process is started once by the engine that asked or by its successor,
  * which looks for our socket: when that is there, and who asked is not, it is
  * the successor's turn to ask again. */
-static int check_engine(const struct plan *plan, struct error *err)
+static int check_engine(int socket_fd, struct error *err)
 {
-	struct pollfd fd = { .fd = plan->header->socket_fd, .events = 0 };
+	struct pollfd fd = { .fd = socket_fd, .events = 0 };
 	if (poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP))
 		return error_set(err, ECANCELED, "the engine has gone");
 	return 0;
 }
 
-int shim_launch(struct shim *shim, const struct plan *plan, bool *ret_program, struct error *err)
+int shim_launch(struct shim *shim, const struct plan *plan, int socket_fd, bool *ret_program,
+		struct error *err)
 {
 	const struct plan_header *header = plan->header;
 	struct sandbox box = { .plan = plan, .stdio = { -1, -1, -1 }, .root_fd = -1 };
@@ -206,18 +204,14 @@ int shim_launch(struct shim *shim, const struct plan *plan, bool *ret_program, s
 	box.env = make_vector(plan, plan->env, header->env.count);
 	if (!box.argv || !box.env)
 		return error_set_sys(err, ENOMEM, "cannot hold the arguments");
-	box.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (box.proc_fd < 0)
-		return error_set_sys(err, errno, "cannot open '/proc'");
-	if (setns(header->slim_fd, CLONE_NEWNS) < 0)
-		return error_set_sys(err, errno, "cannot enter the shims' mount namespace");
+	box.proc_fd = shim->home.proc_fd;
 	/* The bound socket is what keeps two shims of one container apart. */
 	int r = server_listen(shim, err);
 	if (r < 0)
 		return r;
 	r = record_write_pid(shim, box.proc_fd, err);
 	if (r == 0 && plan_has(plan, PLAN_JOIN))
-		r = check_engine(plan, err);
+		r = check_engine(socket_fd, err);
 	if (r < 0)
 		return r;
 	if (chdir("/") < 0)
@@ -230,7 +224,6 @@ int shim_launch(struct shim *shim, const struct plan *plan, bool *ret_program, s
 	if (!shim->tty && (r = make_pipes(shim, &box, err)) < 0)
 		return r;
 	r = start_child(shim, &box, ret_program, err);
-	close(box.proc_fd);
 	free(box.argv);
 	free(box.env);
 	return r;

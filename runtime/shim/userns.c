@@ -16,18 +16,6 @@
 #include <linux/capability.h>
 #include <linux/sched.h>
 
-uint64_t userns_get_new(const struct plan *plan)
-{
-	uint64_t namespaces = 0;
-	if (plan_has(plan, PLAN_USERNS))
-		return 0;
-	if (!plan_has(plan, PLAN_HOST_IPC) && plan->header->ipcns_fd < 0)
-		namespaces |= CLONE_NEWIPC;
-	if (!plan_has(plan, PLAN_HOST_UTS))
-		namespaces |= CLONE_NEWUTS;
-	return namespaces | (plan_has(plan, PLAN_NEW_NETNS) ? CLONE_NEWNET : 0);
-}
-
 static int take_capabilities_back(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -53,8 +53,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		((struct plan_header *)(void *)copy)->size = size;
 		copy[size - 1] = '\0';
 	}
-	if (plan_parse(copy, size, &plan, NULL) == 0)
+	if (plan_parse(copy, size, &plan, NULL) == 0) {
+		static const int fds[] = { 3, 4, 5, 6, 7, 8, 9, 10 };
+		plan_place_fds(copy, fds, sizeof(fds) / sizeof(fds[0]), NULL);
 		sink = sink + walk(&plan);
+	}
 	free(copy);
 	return 0;
 }

@@ -75,20 +75,40 @@ static struct launch_spec make_spec(void)
 	};
 }
 
+static void render(const struct launch_spec *spec, struct strbuf *message, struct strbuf *fds)
+{
+	struct error err = ERROR_INIT;
+	strbuf_reset(message);
+	strbuf_reset(fds);
+	assert_ok(plan_render(spec, message, fds, &err), &err);
+}
+
+/* As the shim does, to which each came under its old number. */
+static void place_fds(struct strbuf *message, const struct strbuf *fds)
+{
+	struct error err = ERROR_INIT;
+	assert_ok(plan_place_fds(message->data, (const void *)fds->data, fds->len / sizeof(int),
+				 &err),
+		  &err);
+}
+
 static void test_round_trip(void **state)
 {
 	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf fds = STRBUF_INIT;
 	struct error err = ERROR_INIT;
 	struct launch_spec spec = make_spec();
 	struct plan plan;
 	(void)state;
-	assert_int_equal(plan_render(&spec, 40, 41, &message, &err), 0);
+	render(&spec, &message, &fds);
 	assert_int_equal(plan_parse(message.data, message.len, &plan, &err), 0);
+	place_fds(&message, &fds);
 	const struct plan_header *header = plan.header;
 	assert_int_equal(header->run, 7);
-	assert_int_equal(header->socket_fd, 40);
-	assert_int_equal(header->slim_fd, 41);
 	assert_int_equal(header->rootfs_fd, 10);
+	assert_int_equal(header->log_dir_fd, 11);
+	assert_int_equal(header->run_dir_fd, 12);
+	assert_int_equal(header->netns_fd, -1);
 	assert_int_equal(header->cgroup_fd, -1);
 	assert_int_equal(header->cap_bounding, UINT64_C(1) << 40 | 1);
 	assert_int_equal(header->oom_score_adj, -5);
@@ -122,8 +142,9 @@ static void test_round_trip(void **state)
 static void assert_refused(struct launch_spec spec, int code, const char *sentence)
 {
 	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf fds = STRBUF_INIT;
 	struct error err = ERROR_INIT;
-	assert_int_equal(plan_render(&spec, 40, 41, &message, &err), -code);
+	assert_int_equal(plan_render(&spec, &message, &fds, &err), -code);
 	assert_string_equal(err.msg, sentence);
 }
 
@@ -145,9 +166,10 @@ static void test_render_refuses(void **state)
 static int render_once(void *arg)
 {
 	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf fds = STRBUF_INIT;
 	(void)arg;
 	struct launch_spec spec = make_spec();
-	return plan_render(&spec, 40, 41, &message, NULL);
+	return plan_render(&spec, &message, &fds, NULL);
 }
 
 static void test_render_without_memory(void **state)
@@ -167,15 +189,16 @@ static void assert_parse(const void *bytes, size_t len, int code, const char *se
 static void test_parse_refuses(void **state)
 {
 	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf fds = STRBUF_INIT;
 	struct launch_spec spec = make_spec();
 	(void)state;
-	assert_int_equal(plan_render(&spec, 40, 41, &message, NULL), 0);
+	render(&spec, &message, &fds);
 	struct plan_header *header = (struct plan_header *)(void *)message.data;
 	struct plan_header good = *header;
 	assert_parse(message.data, 8, EINVAL, "launch plan: impossible size of 8 bytes");
 	assert_parse(message.data, message.len - 8, EINVAL, "launch plan: cut off");
 	header->version++;
-	assert_parse(message.data, message.len, EPROTO, "launch plan: not of version 5");
+	assert_parse(message.data, message.len, EPROTO, "launch plan: not of version 6");
 	*header = good;
 	header->argv.offset = (uint32_t)message.len - 8;
 	assert_parse(message.data, message.len, EINVAL,
@@ -199,12 +222,13 @@ static void test_userns(void **state)
 {
 	AUTO(strbuf_deinit) struct strbuf first = STRBUF_INIT;
 	AUTO(strbuf_deinit) struct strbuf further = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf fds = STRBUF_INIT;
 	struct launch_spec spec = make_spec();
 	struct error err = ERROR_INIT;
 	struct plan plan;
 	(void)state;
 	spec.uid_base = 5; /* means nothing without the flag */
-	assert_int_equal(plan_render(&spec, 40, 41, &first, &err), 0);
+	render(&spec, &first, &fds);
 	assert_int_equal(plan_parse(first.data, first.len, &plan, &err), 0);
 	assert_int_equal(plan.header->uid_base, 0);
 	assert_int_equal(plan.header->userns_fd, -1);
@@ -214,10 +238,10 @@ static void test_userns(void **state)
 	spec.userns_fd = 50;
 	spec.uid_base = 100000;
 	spec.gid_base = 200000;
-	strbuf_reset(&first);
-	assert_int_equal(plan_render(&spec, 40, 41, &first, &err), 0);
+	render(&spec, &first, &fds);
 	assert_int_equal(plan_parse(first.data, first.len, &plan, &err), 0);
 	assert_true(plan_has(&plan, PLAN_USERNS));
+	place_fds(&first, &fds);
 	assert_int_equal(plan.header->userns_fd, 50);
 	assert_int_equal(plan.header->uid_base, 100000);
 	assert_int_equal(plan.header->gid_base, 200000);
@@ -225,20 +249,40 @@ static void test_userns(void **state)
 	spec.join = true;
 	spec.join_fd = 60;
 	spec.rootfs_fd = spec.userns_fd = -1;
-	assert_int_equal(plan_render(&spec, 40, 41, &further, &err), 0);
+	render(&spec, &further, &fds);
 	assert_int_equal(plan_parse(further.data, further.len, &plan, &err), 0);
 	assert_int_equal(plan.header->userns_fd, -1);
 	assert_int_equal(plan.header->uid_base, 100000);
+}
+
+/* Fewer descriptors than the message speaks of. */
+static void test_fds_missing(void **state)
+{
+	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf fds = STRBUF_INIT;
+	struct launch_spec spec = make_spec();
+	(void)state;
+	render(&spec, &message, &fds);
+	size_t count = fds.len / sizeof(int);
+	assert_int_equal(count, 7); /* three directories, a mount, three cgroups */
+	for (size_t i = 0; i < count; i++) {
+		struct error err = ERROR_INIT;
+		render(&spec, &message, &fds);
+		assert_int_equal(plan_place_fds(message.data, (const void *)fds.data, i, &err),
+				 -EINVAL);
+		assert_string_equal(err.msg, "launch plan: a descriptor did not come with it");
+	}
 }
 
 /* One byte bent after the other: refused, or still all inside the message. */
 static void test_parse_bent(void **state)
 {
 	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf fds = STRBUF_INIT;
 	struct launch_spec spec = make_spec();
 	struct plan plan;
 	(void)state;
-	assert_int_equal(plan_render(&spec, 40, 41, &message, NULL), 0);
+	render(&spec, &message, &fds);
 	for (size_t i = 0; i < message.len; i++) {
 		for (unsigned bit = 0; bit < 8; bit++) {
 			message.data[i] = (char)(message.data[i] ^ (1 << bit));
@@ -258,10 +302,10 @@ static void test_parse_bent(void **state)
 static void check_corpus(const char *name, struct launch_spec spec)
 {
 	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
-	struct error err = ERROR_INIT;
+	AUTO(strbuf_deinit) struct strbuf fds = STRBUF_INIT;
 	char path[300], kept[4096];
 	(void)snprintf(path, sizeof(path), "%s/fuzz/corpus/plan/%s", TEST_SOURCE_DIR, name);
-	assert_ok(plan_render(&spec, 40, 41, &message, &err), &err);
+	render(&spec, &message, &fds);
 	auto_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	assert_true(fd >= 0);
 	if (getenv("UPDATE_CORPUS")) {
@@ -286,29 +330,27 @@ static struct launch_spec make_sharing_spec(void)
 static void test_shared(void **state)
 {
 	AUTO(strbuf_deinit) struct strbuf message = STRBUF_INIT;
-	AUTO(strbuf_deinit) struct strbuf other = STRBUF_INIT;
+	AUTO(strbuf_deinit) struct strbuf fds = STRBUF_INIT;
 	struct launch_spec spec = make_sharing_spec();
 	struct error err = ERROR_INIT;
 	struct plan plan;
 	(void)state;
-	assert_int_equal(plan_render(&spec, 40, 41, &message, &err), 0);
+	render(&spec, &message, &fds);
 	assert_int_equal(plan_parse(message.data, message.len, &plan, &err), 0);
+	place_fds(&message, &fds);
 	assert_int_equal(plan.header->ipcns_fd, 51);
 	assert_int_equal(plan.header->pidns_fd, 52);
-	assert_true(plan_forks(&plan) && plan_has(&plan, PLAN_HOST_UTS));
-	assert_false(plan_has(&plan, PLAN_HOST_IPC) || plan_has(&plan, PLAN_HOST_PID));
+	assert_true(plan_forks(&plan));
 	spec = make_spec();
 	spec.ipc_is_host = spec.pid_is_host = true;
-	assert_int_equal(plan_render(&spec, 40, 41, &other, &err), 0);
-	assert_int_equal(plan_parse(other.data, other.len, &plan, &err), 0);
+	render(&spec, &message, &fds);
+	assert_int_equal(plan_parse(message.data, message.len, &plan, &err), 0);
 	assert_int_equal(plan.header->ipcns_fd, -1);
 	assert_int_equal(plan.header->pidns_fd, -1);
-	assert_true(plan_has(&plan, PLAN_HOST_IPC) && plan_has(&plan, PLAN_HOST_PID));
-	assert_false(plan_forks(&plan) || plan_has(&plan, PLAN_HOST_UTS));
+	assert_false(plan_forks(&plan));
 	spec.join_pidns = true;
 	spec.pidns_fd = 0;
-	assert_error(plan_render(&spec, 40, 41, &message, &err), &err, EINVAL,
-		     "a descriptor of the launch plan is missing");
+	assert_refused(spec, EINVAL, "a descriptor of the launch plan is missing");
 }
 
 static void test_corpus(void **state)
@@ -341,7 +383,8 @@ int main(void)
 		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_userns),
 		cmocka_unit_test(test_render_refuses), cmocka_unit_test(test_render_without_memory),
 		cmocka_unit_test(test_parse_refuses),  cmocka_unit_test(test_parse_bent),
-		cmocka_unit_test(test_shared),         cmocka_unit_test(test_corpus),
+		cmocka_unit_test(test_fds_missing),    cmocka_unit_test(test_corpus),
+		cmocka_unit_test(test_shared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
