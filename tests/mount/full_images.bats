@@ -168,6 +168,9 @@ try_rooms() {
 	fill "$ROOT"
 	cmp <(tar -xOf "$MNT/images/$NAME/image.tar" manifest.json | jq -r '.[0].RepoTags[0]') <(echo "$NAME")
 	expect_equal "$(cfs save "$NAME" | sha256sum)" "$(sha256sum <"$MNT/images/$NAME/image.tar")"
+	run -125 cfs save -o "$ROOT/saved" "$NAME"
+	expect_match "$output" 'No space left on device'
+	expect_equal "$(find "$ROOT" -name 'saved*')" ''
 	make_room
 	ctl "rmi $NAME" >/dev/null
 }

@@ -171,6 +171,15 @@ int command_events(int argc, char **argv)
 
 /* ---- export ------------------------------------------------------------ */
 
+/* A file that is not whole goes, however this ends: every failure is an exit. */
+static const char *unfinished;
+
+static void remove_unfinished(void)
+{
+	if (unfinished)
+		unlink(unfinished);
+}
+
 int files_write_archive(int fd, const char *command, const char *path, void (*check)(void))
 {
 	struct text spare = { .data = NULL };
@@ -185,19 +194,17 @@ int files_write_archive(int fd, const char *command, const char *path, void (*ch
 		if (out_fd < 0 || dup2(out_fd, STDOUT_FILENO) < 0)
 			fail_sys(CFS_FAILED, "%s: cannot create '%s'", command, spare.data);
 		close(out_fd);
+		unfinished = spare.data;
+		atexit(remove_unfinished);
 	}
 	errno = -copy_to_stdout(fd);
-	if (errno) {
-		int code = errno;
-		if (path)
-			unlink(spare.data);
-		errno = code;
+	if (errno)
 		fail_sys(CFS_FAILED, "%s: cannot read the archive", command);
-	}
 	if (check)
 		check();
 	if (path && rename(spare.data, path) < 0)
 		fail_sys(CFS_FAILED, "%s: cannot create '%s'", command, path);
+	unfinished = NULL;
 	text_free(&spare);
 	return 0;
 }
