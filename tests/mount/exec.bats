@@ -1,4 +1,5 @@
 # Further processes in a container: the command, and the entries of exec/.
+# ctest-labels: threads
 
 load lib
 

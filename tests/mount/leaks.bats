@@ -1,5 +1,6 @@
 # A long day of an engine: every kind of verb, those that fail among them, over and over. What it
 # holds afterwards, in descriptors, threads, memory, files and all else, is what it held before.
+# ctest-labels: threads
 
 load lib
 load registry
@@ -29,10 +30,6 @@ teardown_file() {
 list_fds() {
 	find "/proc/$(field "$MNT/info" "$1")/fd" -mindepth 1 -printf '%l\n' 2>/dev/null |
 		sed 's/:\[[0-9]*\]$//; s/ (deleted)$//' | sort
-}
-
-holder_pid() {
-	cat "$SANDBOX/holder"
 }
 
 # count_of Pid|Holder KEY: of that process's status, as Threads or VmRSS (kB).
