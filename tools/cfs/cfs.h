@@ -103,6 +103,8 @@ bool mount_is_set(int dir_fd, const char *key);
 
 /* ---- ctl.c ---- */
 
+#define ID_DIGITS 64
+
 /* Write one command (no newline at its end) to a control file opened read-write
  * and collect its reply. 0, or -errno with reply's error line made *ret_sentence
  * ("error: " taken off; what stood before it stays in reply). The caller frees
@@ -111,10 +113,15 @@ int ctl_do(int fd, const char *command, struct text *reply, char **ret_sentence)
 /* Open, do, print the reply to stdout; a failure is printed and ends the
  * program with exit_code. */
 void ctl_run(int mnt_fd, const char *command, int exit_code);
+/* Where the id stands that a reply ends with, in a line of its own; -1 when it ends otherwise. */
+ssize_t ctl_find_id(const struct text *reply);
+/* Is its last line the sentence of an error? */
+bool ctl_has_sentence(const struct text *reply);
+
 /* ---- progress.c ---- */
 
 /* As ctl_do(), and what the reply says meanwhile is shown on out, as lines or, on a terminal, redrawn; with_reply: then
- * the reply itself too. */
+ * the reply itself too. Without it what ends with an id is the reply, and is not shown. */
 int ctl_do_shown(int fd, const char *command, FILE *out, bool with_reply, struct text *reply,
 		 char **ret_sentence);
 /* After a failed file operation: MNT/error, else the text of code. */

@@ -14,8 +14,8 @@
 
 #define ERROR_MARK "error: "
 
-/* Take the last line off when it is the sentence of an error. */
-static char *cut_sentence(struct text *reply)
+/* Where the last line begins, and where its newline is or would be. */
+static size_t find_last_line(const struct text *reply, size_t *ret_end)
 {
 	size_t end = reply->len;
 
@@ -24,10 +24,35 @@ static char *cut_sentence(struct text *reply)
 	size_t start = end;
 	while (start > 0 && reply->data[start - 1] != '\n')
 		start--;
-	size_t mark = strlen(ERROR_MARK);
-	if (end - start < mark || strncmp(reply->data + start, ERROR_MARK, mark) != 0)
+	*ret_end = end;
+	return start;
+}
+
+ssize_t ctl_find_id(const struct text *reply)
+{
+	size_t end, start = find_last_line(reply, &end);
+
+	if (end == reply->len || end - start != ID_DIGITS ||
+	    strspn(reply->data + start, "0123456789abcdef") != ID_DIGITS)
+		return -1;
+	return (ssize_t)start;
+}
+
+bool ctl_has_sentence(const struct text *reply)
+{
+	size_t end, start = find_last_line(reply, &end), mark = strlen(ERROR_MARK);
+
+	return end - start >= mark && strncmp(reply->data + start, ERROR_MARK, mark) == 0;
+}
+
+/* Take the last line off when it is the sentence of an error. */
+static char *cut_sentence(struct text *reply)
+{
+	size_t end, start = find_last_line(reply, &end), from = start + strlen(ERROR_MARK);
+
+	if (!ctl_has_sentence(reply))
 		return NULL;
-	char *sentence = strndup(reply->data + start + mark, end - start - mark);
+	char *sentence = strndup(reply->data + from, end - from);
 	reply->len = start;
 	reply->data[start] = 0;
 	return sentence;

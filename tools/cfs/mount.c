@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ID_DIGITS 64
 #define ID_PREFIX_MIN 4
 
 void mount_unescape(char *path)

@@ -25,6 +25,7 @@ struct watcher {
 	off_t offset; /* of the reply */
 	FILE *out;
 	bool is_terminal;
+	bool with_reply;
 	struct text before; /* what was there before: the reply of an earlier command */
 	struct text shown;  /* what was shown last */
 	unsigned drawn;     /* lines of it on the terminal */
@@ -205,13 +206,19 @@ static bool is_same(const struct text *a, const struct text *b)
 	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
+/* The reply itself can be there some time before the write returns. */
+static bool is_reply(const struct watcher *watcher, const struct text *now)
+{
+	return ctl_has_sentence(now) || (!watcher->with_reply && ctl_find_id(now) >= 0);
+}
+
 static void look(struct watcher *watcher)
 {
 	struct text now = read_now(watcher);
 
 	/* Half a line is the end of a text that was replaced while it was read. */
 	if (now.len > 0 && now.data[now.len - 1] == '\n' && !is_same(&now, &watcher->before) &&
-	    !is_same(&now, &watcher->shown))
+	    !is_same(&now, &watcher->shown) && !is_reply(watcher, &now))
 		show(watcher, now.data, false);
 	text_free(&now);
 }
@@ -245,6 +252,7 @@ int ctl_do_shown(int fd, const char *command, FILE *out, bool with_reply, struct
 				   .offset = (off_t)strlen(command) + 1,
 				   .out = out,
 				   .is_terminal = isatty(fileno(out)),
+				   .with_reply = with_reply,
 				   .lock = PTHREAD_MUTEX_INITIALIZER,
 				   .changed = PTHREAD_COND_INITIALIZER };
 	pthread_t thread;

@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ID_DIGITS 64
-
 static void parse_options(struct options *options, int argc, char **argv)
 {
 	char problem[300];
@@ -47,16 +45,12 @@ static void write_cidfile(int fd, const char *path, const char *id)
 /* The id is the reply's last line; warnings may stand before it. */
 static bool take_id(const struct text *reply, char ret_id[ID_DIGITS + 1])
 {
-	size_t start = reply->len;
+	ssize_t start = ctl_find_id(reply);
 
-	if (start == 0 || reply->data[--start] != '\n')
-		return false;
-	while (start > 0 && reply->data[start - 1] != '\n')
-		start--;
-	if (strspn(reply->data + start, "0123456789abcdef") != ID_DIGITS)
+	if (start < 0)
 		return false;
 	if (start > 0)
-		copy_out(STDERR_FILENO, reply->data, start);
+		copy_out(STDERR_FILENO, reply->data, (size_t)start);
 	memcpy(ret_id, reply->data + start, ID_DIGITS);
 	ret_id[ID_DIGITS] = 0;
 	return true;
