@@ -74,10 +74,11 @@ static bool is_next(const char *parameters, size_t len)
 bool tags_find_next(const char *link, struct strbuf *target)
 {
 	for (const char *at = strchr(link, '<'); at; at = strchr(at, '<')) {
-		size_t len = strcspn(++at, ">");
+		size_t len = strcspn(++at, "<>");
 		const char *parameters = at + len;
 
-		if (is_next(parameters, strcspn(parameters, "<"))) {
+		/* An address has no bracket in it. */
+		if (*parameters == '>' && is_next(parameters, strcspn(parameters, "<"))) {
 			strbuf_append(target, at, len);
 			return true;
 		}
