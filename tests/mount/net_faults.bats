@@ -37,9 +37,8 @@ sweep() {
 
 @test "ports and links: every call to the kernel fails in turn" {
 	sweep --
-	# It would not have tried much otherwise.
+	# It would not have tried much otherwise. (The stock of namespaces may be filled after the answer.)
 	grep -q nft_run "$SANDBOX/work/sweep"
-	grep -q unshare "$SANDBOX/work/sweep"
 	[ "$(tail -n 1 "$SANDBOX/work/sweep")" -gt 60 ]
 	asks "db $(net_of db Gateway)" here tcp "$(net_of db IPAddress)" 80
 }
