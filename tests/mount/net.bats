@@ -322,6 +322,7 @@ eventually_settled() {
 	holder=$(field "$SANDBOX/mnt2/info" Holder)
 	umount "$SANDBOX/mnt2"
 	eventually gone "$holder"
+	remove_instance_groups "$(get_instance "$ROOT/second")"
 	asks "web $(net_of web Gateway)" here tcp 127.0.0.1 5555
 	rm -r "$SANDBOX/mnt2" "$ROOT/second" "$SANDBOX/run2"
 	expect_failure containerfs --root "$ROOT/x" --run "$SANDBOX/run3" --subnet 10.1.2.3/33 "$SANDBOX/work" 2>"$SANDBOX/work/err"

@@ -25,6 +25,7 @@ end_other() {
 	holder=$(field "$SANDBOX/$1/info" Holder)
 	umount "$SANDBOX/$1"
 	eventually gone "$holder"
+	remove_instance_groups "$(get_instance "$ROOT/$1")"
 	rm -r "${SANDBOX:?}/$1" "$ROOT/$1" "$SANDBOX/$1.run"
 }
 
