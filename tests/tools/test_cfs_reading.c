@@ -182,7 +182,7 @@ static void test_long_tail(void **state)
 	(void)state;
 	assert_non_null(text);
 	for (int i = 0; i < LINES; i++)
-		snprintf(text + (ptrdiff_t)i * LEN, LEN + 1, "%06d\n", i);
+		snprintf(text + (ptrdiff_t)i * LEN, LEN + 1, "%06u\n", (unsigned)i % 1000000);
 	fd = make_file(text, (size_t)LINES * LEN);
 	for (unsigned long lines = 1; lines <= LINES; lines += 577)
 		assert_int_equal(tail_find_lines(fd, lines), ((long)LINES - (long)lines) * LEN);
