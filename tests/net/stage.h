@@ -171,9 +171,8 @@ static inline int serve(const struct stage *stage, bool is_v6, int type)
 	return fd;
 }
 
-/* One exchange; the text of the address that the server saw, or NULL when nothing came. */
-static inline const char *ask(const struct stage *stage, int from_ns, int server, int type,
-			      const char *to, uint16_t port)
+static inline const char *ask_for(const struct stage *stage, int from_ns, int server, int type,
+				  const char *to, uint16_t port, int wait_ms)
 {
 	struct name name = make_name(to, port);
 	auto_fd int client =
@@ -189,7 +188,7 @@ static inline const char *ask(const struct stage *stage, int from_ns, int server
 	if (type == SOCK_DGRAM && send(client, &byte, 1, 0) != 1)
 		return NULL;
 	at_client.events = type == SOCK_STREAM ? POLLOUT : POLLIN;
-	if (poll(&at_server, 1, REFUSED_MS) != 1)
+	if (poll(&at_server, 1, wait_ms) != 1)
 		return NULL;
 	if (type == SOCK_STREAM) {
 		auto_fd int got = accept(server, (struct sockaddr *)&peer, &len);
@@ -206,6 +205,20 @@ static inline const char *ask(const struct stage *stage, int from_ns, int server
 	assert_int_equal(poll(&at_client, 1, WAIT_MS), 1);
 	assert_int_equal(recv(client, &byte, 1, 0), 1);
 	return get_text(&peer);
+}
+
+/* One exchange; the text of the address that the server saw, or NULL when nothing came. */
+static inline const char *ask(const struct stage *stage, int from_ns, int server, int type,
+			      const char *to, uint16_t port)
+{
+	return ask_for(stage, from_ns, server, type, to, port, WAIT_MS);
+}
+
+/* Nothing comes of one. */
+static inline bool is_out_of_reach(const struct stage *stage, int from_ns, int server, int type,
+				   const char *to, uint16_t port)
+{
+	return !ask_for(stage, from_ns, server, type, to, port, REFUSED_MS);
 }
 
 #endif
