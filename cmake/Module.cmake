@@ -1,10 +1,12 @@
-# add_module(NAME [LINKS lib...] [WITHOUT file...]): a static library of all
-# NAME/*.c. A folder without any gives no target, so that link_modules() must be
-# used to link it.
+# add_module(NAME [LINKS lib...] [WITHOUT file-or-folder...]): a static library of
+# all NAME/*.c and NAME/*/*.c. A folder without any gives no target, so that
+# link_modules() must be used to link it.
 function(add_module name)
 	cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINKS;WITHOUT")
-	file(GLOB sources RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS ${name}/*.c)
-	list(REMOVE_ITEM sources ${arg_WITHOUT} "")
+	file(GLOB sources RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS ${name}/*.c ${name}/*/*.c)
+	foreach(left_out IN LISTS arg_WITHOUT)
+		list(FILTER sources EXCLUDE REGEX "^${left_out}(/|$)")
+	endforeach()
 	if(NOT sources)
 		return()
 	endif()

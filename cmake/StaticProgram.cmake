@@ -11,7 +11,7 @@ function(add_static_program name library folder)
 		return()
 	endif()
 	list(APPEND sources ${ARGN})
-	file(GLOB headers CONFIGURE_DEPENDS ${folder}/*.h ${folder}/../*.h base/*.h)
+	file(GLOB headers CONFIGURE_DEPENDS ${folder}/*.h ${folder}/../*.h ${folder}/../*/*.h base/*.h)
 	find_program(MUSL_GCC musl-gcc REQUIRED)
 	# musl brings no kernel headers: the system's are looked at last.
 	find_path(KERNEL_INCLUDE linux/openat2.h REQUIRED)

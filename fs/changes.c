@@ -10,7 +10,7 @@
 #include "fs/names.h"
 #include "fs/tree.h"
 #include "runtime/event.h"
-#include "runtime/volume.h"
+#include "runtime/volume/volume.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -129,7 +129,7 @@ static ssize_t catch_reply(struct message *message, const struct iovec *iov, int
 	return (ssize_t)message->len;
 }
 
-/* libfuse 3.14 knows neither of the two. Both or none: see fs/volfs_backing.c. */
+/* libfuse 3.14 knows neither of the two. Both or none: see fs/volfs/volfs_backing.c. */
 static void extend_init_reply(struct iovec *iov, int count, struct channel *channel)
 {
 	const struct fuse_init_in *in = (const void *)(current_request + 1);

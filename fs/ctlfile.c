@@ -8,8 +8,8 @@
 #include "fs/files.h"
 
 #include "fs/invalidate.h"
-#include "fs/perform.h"
-#include "fs/text.h"
+#include "fs/perform/perform.h"
+#include "fs/render/text.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

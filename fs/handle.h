@@ -7,7 +7,7 @@
 #include "fs/fs.h"
 #include "fs/nodes.h"
 #include "fs/tree.h"
-#include "runtime/logreader.h"
+#include "runtime/log/logreader.h"
 
 /* A wake-up can be asked for once per handle: the kernel's number of the poll. */
 struct handle_head {

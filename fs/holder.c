@@ -23,7 +23,7 @@
 #include "fs/premises.h"
 #include "fs/readiness.h"
 #include "fs/slots.h"
-#include "fs/volfs.h"
+#include "fs/volfs/volfs.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "runtime/logformat.h"
+#include "runtime/log/logformat.h"
 
 #include <poll.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * mount itself before it says so.
  */
 #include "base/cleanup.h"
-#include "fs/arguments.h"
+#include "fs/command/arguments.h"
 #include "fs/holder.h"
 #include "fs/readiness.h"
 

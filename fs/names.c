@@ -8,8 +8,8 @@
 #include "base/num.h"
 #include "fs/importfile.h"
 #include "fs/templink.h"
-#include "runtime/exec.h"
-#include "runtime/volume.h"
+#include "runtime/exec/exec.h"
+#include "runtime/volume/volume.h"
 
 #include <string.h>
 
@@ -204,7 +204,7 @@ static int find_image_id(struct fs *fs, const char *name, struct tree_entry *ret
 	return -ENOENT;
 }
 
-/* Its directory has a node of its own, which fs/volfs.h gives. */
+/* Its directory has a node of its own, which fs/volfs/volfs.h gives. */
 static int find_volume(struct fs *fs, const char *name, struct tree_entry *ret)
 {
 	if (!engine_find_volume(fs->engine, name, NULL))

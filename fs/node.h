@@ -74,7 +74,7 @@ enum node_kind {
 	NODE_I_ROOTFS,
 	NODE_VOLUMES,
 	NODE_VOLUME, /* volumes/NAME in a listing, and its inode number */
-	NODE_INSIDE, /* a volume's directory and all below it: fs/volfs.h */
+	NODE_INSIDE, /* a volume's directory and all below it: fs/volfs/volfs.h */
 	NODE_KIND_COUNT
 };
 

@@ -121,7 +121,7 @@ void node_text_extend(struct node_text *text, uint64_t log_start)
 {
 	unsigned long long start = atomic_load(&text->log_start);
 
-	/* Modulo 2^64: see runtime/logreader.c. */
+	/* Modulo 2^64: see runtime/log/logreader.c. */
 	while ((int64_t)(log_start - start) < 0 &&
 	       !atomic_compare_exchange_weak(&text->log_start, &start, log_start))
 		;

@@ -8,7 +8,7 @@
 
 #include "fs/fs.h"
 #include "fs/node.h"
-#include "runtime/logview.h"
+#include "runtime/log/logview.h"
 
 #include <sys/stat.h>
 

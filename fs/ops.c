@@ -1,11 +1,11 @@
-/* The table of handlers. Each request goes by its node: what lies in a volume is passed through (fs/volfs.h),
+/* The table of handlers. Each request goes by its node: what lies in a volume is passed through (fs/volfs/volfs.h),
  * all else is the tree's (fs/ops.h). What is missing here is answered ENOSYS by libfuse, which the kernel
  * takes as "never ask again": locks, which it keeps itself then, and ioctls.
  */
 #include "fs/ops.h"
 
 #include "fs/slots.h"
-#include "fs/volfs.h"
+#include "fs/volfs/volfs.h"
 
 #include <poll.h>
 #include <unistd.h>

@@ -8,10 +8,10 @@
 #include "fs/files.h"
 #include "fs/names.h"
 #include "fs/templink.h"
-#include "fs/volfs.h"
-#include "runtime/config.h"
-#include "runtime/exec.h"
-#include "runtime/volume.h"
+#include "fs/volfs/volfs.h"
+#include "runtime/config/config.h"
+#include "runtime/exec/exec.h"
+#include "runtime/volume/volume.h"
 
 #include <linux/fs.h>
 #include <stdlib.h>

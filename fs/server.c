@@ -14,8 +14,8 @@
 #include "fs/ops.h"
 #include "fs/teller.h"
 #include "fs/templink.h"
-#include "fs/volfs.h"
-#include "graph/registry.h"
+#include "fs/volfs/volfs.h"
+#include "graph/registry/registry.h"
 #include "runtime/event.h"
 
 #include <fcntl.h>

@@ -17,7 +17,7 @@ struct server_memory {
 	int requests_fd;        /* fs/slots.h */
 	int sessions_fd;        /* fs/slots.h */
 	int names_fd;           /* fs/kept.h */
-	int volumes_fd;         /* fs/volfs.h: files of volumes, */
+	int volumes_fd;         /* fs/volfs/volfs.h: files of volumes, */
 	int keepers_fd;         /* and who keeps them open */
 	uint32_t engine_number; /* 1 for the first engine of this mount, then 2, ... */
 	int64_t mounted_ns;     /* CLOCK_REALTIME */

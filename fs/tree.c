@@ -4,7 +4,7 @@
 #include "fs/tree.h"
 
 #include "fs/names.h"
-#include "fs/text.h"
+#include "fs/render/text.h"
 
 #include <string.h>
 

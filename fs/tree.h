@@ -23,7 +23,7 @@ enum file_class {
 	FILE_STREAM,  /* follow, attach, wait, events: reads that wait */
 	FILE_STDIN,
 	FILE_IMPORT,
-	FILE_VOLUME /* fs/volfs.h; here only as a name */
+	FILE_VOLUME /* fs/volfs/volfs.h; here only as a name */
 };
 
 /* Make the text of a FILE_TEXT, FILE_REPORT, FILE_CONFIG or FILE_CTL as this caller sees it now. 0 or -errno. */

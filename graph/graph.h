@@ -156,7 +156,7 @@ int graph_load_begin(struct graph *graph, const char *platform, struct import **
 struct import_text {
 	/* The comment of its history; NULL: the one of graph_import_finish(). */
 	const char *message;
-	/* Of its configuration, as graph/change_config.h has them; NULL: none. */
+	/* Of its configuration, as graph/change/change_config.h has them; NULL: none. */
 	char *const *changes;
 	/* "os/arch[/variant]" that it is for; NULL: this machine's. */
 	const char *platform;

@@ -1,9 +1,9 @@
 /* The bytes of an import, as a file is written: in order, with holes, perhaps with a
  * truncate at the end. They become the one layer of an image (graph/batch.h), or the images
- * that they are an archive of (graph/archive.h).
+ * that they are an archive of (graph/archive/archive.h).
  */
-#include "graph/archive.h"
-#include "graph/change_config.h"
+#include "graph/archive/archive.h"
+#include "graph/change/change_config.h"
 #include "graph/describe.h"
 #include "graph/store.h"
 

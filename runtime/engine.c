@@ -5,8 +5,8 @@
  * the event loop before the workers (it makes jobs) and frees it after them (jobs
  * set deadlines). Containers run on; nothing here is needed by them.
  */
-#include "runtime/network_private.h"
-#include "runtime/volume_private.h"
+#include "runtime/network/network_private.h"
+#include "runtime/volume/volume_private.h"
 
 #include "base/path.h"
 

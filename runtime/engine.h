@@ -15,8 +15,8 @@
 #include "base/json.h"
 #include "graph/graph.h"
 #include "runtime/event.h"
+#include "runtime/security/userns.h"
 #include "runtime/ticket.h"
-#include "runtime/userns.h"
 
 #include <netinet/in.h>
 #include <stdatomic.h>
@@ -49,7 +49,7 @@ struct container_view {
 	pid_t pid;     /* of process 1, host's view; 0 when not running */
 	int exit_code; /* of the last run; 0 before */
 	bool oom_killed;
-	bool is_exec; /* a further process in a container (runtime/exec.h), and no container */
+	bool is_exec; /* a further process in a container (runtime/exec/exec.h), and no container */
 	bool damaged; /* its files cannot be read: state exited, error says which */
 	char error[500];
 	int64_t created_ns, started_ns, finished_ns; /* 0: never */
@@ -58,8 +58,8 @@ struct container_view {
 	uint64_t run;       /* number of the current or last run; 0: never ran */
 	json_t *config;     /* what was asked for (Config with "HostConfig" inside); read only */
 	json_t *effective; /* merged with the image's at the last start (or now if it never ran); read only */
-	json_t *network; /* in force while it runs, of runtime/network_private.h; else NULL; read only */
-	json_t *mounts; /* what it mounts, of runtime/volume.h; NULL: not decided yet; read only */
+	json_t *network; /* in force while it runs, of runtime/network/network_private.h; else NULL; read only */
+	json_t *mounts; /* what it mounts, of runtime/volume/volume.h; NULL: not decided yet; read only */
 	/* With a size: the ids that it has on the host, from its first start on. */
 	struct id_range ids;
 	char image_id[65]; /* resolved at the last start, else at create; "" if unknown */

@@ -9,13 +9,13 @@
 #define RUNTIME_ENGINE_PRIVATE_H
 
 #include "base/worker.h"
-#include "runtime/cgroup.h"
-#include "runtime/config.h"
+#include "runtime/cgroup/cgroup.h"
+#include "runtime/config/config.h"
 #include "runtime/engine.h"
 #include "runtime/launch.h"
-#include "runtime/rootfs.h"
-#include "runtime/user.h"
-#include "runtime/userns_table.h"
+#include "runtime/rootfs/rootfs.h"
+#include "runtime/security/user.h"
+#include "runtime/security/userns_table.h"
 
 #include <pthread.h>
 

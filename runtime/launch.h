@@ -50,7 +50,7 @@ struct launch_spec {
 	const char *id; /* 64 digits */
 	uint64_t run;   /* number of this run, from 1 */
 	int rootfs_fd;  /* detached overlay mount */
-	int log_dir_fd; /* ROOT/containers/<id>: the log is written here (runtime/logformat.h) */
+	int log_dir_fd; /* ROOT/containers/<id>: the log is written here (runtime/log/logformat.h) */
 	uint64_t log_max_size, log_max_file; /* bytes of a segment, segments; 0: no limit */
 	int run_dir_fd; /* RUN/<12 digits>: shim.sock, shim.pid, exit.json are made here */
 	int cgroup_fd;  /* v2 leaf for CLONE_INTO_CGROUP, or -1 */

@@ -16,13 +16,13 @@
  * What belongs to no container (cgroups, RUN directories, mounts, leftovers of
  * creates and removals) goes.
  */
-#include "runtime/volume_private.h"
+#include "runtime/volume/volume_private.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/path.h"
-#include "runtime/logview.h"
+#include "runtime/log/logview.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -7,7 +7,7 @@
  * is removed while it recovers, for referenced until it has been told that all
  * open files have found their containers again.
  */
-#include "runtime/volume_private.h"
+#include "runtime/volume/volume_private.h"
 
 #include "base/num.h"
 

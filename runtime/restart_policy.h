@@ -1,5 +1,5 @@
 /* When does a container that ended run again by itself, and after what pause? Decisions
- * only, without a clock; runtime/container_policy.c carries them out.
+ * only, without a clock; runtime/container/container_policy.c carries them out.
  *
  * Source: docker-run(1) on --restart, and "Start containers automatically" of its manual.
  */

@@ -6,7 +6,7 @@
  *
  * Sending is left to others.
  */
-#include "runtime/config.h"
+#include "runtime/config/config.h"
 
 #include "base/num.h"
 

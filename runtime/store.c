@@ -10,7 +10,7 @@
  * start-up sweep removes, and never half a container. What state.json says and
  * who may write when is in the comments below; recover.c reads it all.
  */
-#include "runtime/volume_private.h"
+#include "runtime/volume/volume_private.h"
 
 #include "base/log.h"
 #include "base/path.h"

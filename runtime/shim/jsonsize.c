@@ -1,4 +1,4 @@
 /* The shim is built from this folder alone; what it shares with the engine's
  * reader of logs is compiled in here. */
-#include "runtime/logformat.c"
-#include "runtime/logscan.c"
+#include "runtime/log/logformat.c"
+#include "runtime/log/logscan.c"

@@ -1,4 +1,4 @@
-/* Writing a log in the form of runtime/logformat.h: `log` and `log.index` of a
+/* Writing a log in the form of runtime/log/logformat.h: `log` and `log.index` of a
  * container, and the segments that follow them.
  *
  * One chunk at a time: its bytes are written, then its record. A chunk that does
@@ -13,7 +13,7 @@
 #define RUNTIME_SHIM_LOGFILES_H
 
 #include "base/error.h"
-#include "runtime/logformat.h"
+#include "runtime/log/logformat.h"
 
 #include <stdbool.h>
 #include <stddef.h>

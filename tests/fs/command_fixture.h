@@ -4,7 +4,7 @@
 
 #include "tests/test.h"
 
-#include "fs/command.h"
+#include "fs/command/command.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
 
 #include "base/num.h"
 #include "runtime/engine.h"
-#include "runtime/exec.h"
-#include "runtime/volume.h"
+#include "runtime/exec/exec.h"
+#include "runtime/volume/volume.h"
 
 #include <stdio.h>
 #include <string.h>

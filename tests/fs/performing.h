@@ -2,13 +2,13 @@
 #ifndef TESTS_FS_PERFORMING_H
 #define TESTS_FS_PERFORMING_H
 
-#include "graph/registry.h"
+#include "graph/registry/registry.h"
 #include "tests/fs/fake_engine.h"
 #include "tests/graph/tar_maker.h"
 
 #include "base/path.h"
-#include "fs/perform.h"
-#include "fs/render.h"
+#include "fs/perform/perform.h"
+#include "fs/render/render.h"
 #include "runtime/ticket.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The command line of containerfs. */
 #include "tests/test.h"
 
-#include "fs/arguments.h"
+#include "fs/command/arguments.h"
 #include "tests/alloc_sweep.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* inspect --format: docker's templates, as far as they are had here. */
 #include "tests/test.h"
 
-#include "fs/template.h"
+#include "fs/render/template.h"
 #include "tests/alloc_sweep.h"
 
 #include <string.h>

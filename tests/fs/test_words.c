@@ -1,7 +1,7 @@
 /* Splitting command text: every rule of quoting, the bounds, torn lines. */
 #include "tests/test.h"
 
-#include "fs/words.h"
+#include "fs/command/words.h"
 #include "tests/alloc_sweep.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include "tests/test.h"
 
-#include "fs/render.h"
+#include "fs/render/render.h"
 
 #include <stdio.h>
 #include <string.h>

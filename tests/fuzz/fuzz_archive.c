@@ -3,7 +3,7 @@
  * the sanitizers see: a failure has a sentence, success an id, and nothing is in the store.
  */
 #include "base/path.h"
-#include "graph/archive.h"
+#include "graph/archive/archive.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* WWW-Authenticate of a server: whatever it says, it is read to its end and means one thing. */
-#include "graph/registry_challenge.h"
+#include "graph/registry/registry_challenge.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

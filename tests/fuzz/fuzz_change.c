@@ -1,6 +1,6 @@
 /* Changes of an image's configuration, one a line: what is accepted is an object that
  * can be written and read again; what is refused says why. fuzz-module: graph */
-#include "graph/change_config.h"
+#include "graph/change/change_config.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

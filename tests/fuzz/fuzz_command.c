@@ -1,8 +1,8 @@
 /* Commands: the first byte chooses the control file, the rest is what is written
  * to it. A command that is taken has what its verb needs; a configuration that
  * came out can be applied again and says the same. fuzz-module: fs */
-#include "fs/command.h"
-#include "runtime/config.h"
+#include "fs/command/command.h"
+#include "runtime/config/config.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* A configuration's life with outside bytes: a patch on top of nothing and on top of
  * itself, then taken for an image's configuration, decoded, made an
  * environment. fuzz-module: runtime */
-#include "runtime/config.h"
+#include "runtime/config/config.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The config of an image, a NUL, and its manifest: an image or refused with a
  * sentence. What is made of one can be written and read again. */
-#include "fs/render.h"
+#include "fs/render/render.h"
 #include "graph/describe.h"
 #include "graph/platform.h"
 #include "graph/store.h"

@@ -1,7 +1,7 @@
 /* A log whose files hold any bytes, as a damaged disk gives them: every read is an error or some
  * bytes, and mending leaves a log that can be read. fuzz-module: runtime */
 #include "base/path.h"
-#include "runtime/logview.h"
+#include "runtime/log/logview.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>

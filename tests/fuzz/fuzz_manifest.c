@@ -1,7 +1,7 @@
 /* Manifests and indexes of a registry, and names of images as directions to one. */
 #include "base/num.h"
-#include "graph/registry_manifest.h"
-#include "graph/registry_name.h"
+#include "graph/registry/registry_manifest.h"
+#include "graph/registry/registry_name.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  *
  * fuzz-module: runtime
  */
-#include "runtime/mountspec.h"
+#include "runtime/config/mountspec.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

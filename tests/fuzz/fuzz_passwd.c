@@ -2,7 +2,7 @@
  * separated by 0xff, the user asked for, passwd, group; the whole is taken for a
  * resolv.conf too. fuzz-module: runtime */
 #include "net/hosts.h"
-#include "runtime/user.h"
+#include "runtime/security/user.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

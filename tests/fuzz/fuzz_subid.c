@@ -3,7 +3,7 @@
  *
  * fuzz-module: runtime
  */
-#include "runtime/subid.h"
+#include "runtime/security/subid.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

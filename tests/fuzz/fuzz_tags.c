@@ -1,7 +1,7 @@
 /* Lists of tags and Link headers of a server: whatever they say, what comes out are names of the repository that was
  * asked for, and a target without brackets. */
 #include "graph/graph.h"
-#include "graph/registry_tags.h"
+#include "graph/registry/registry_tags.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* inspect --format: any bytes as a format over one object; what has no braces comes
  * out as it is. fuzz-module: fs */
-#include "fs/template.h"
+#include "fs/render/template.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

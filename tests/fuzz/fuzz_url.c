@@ -1,7 +1,7 @@
 /* Where a server says that something is: an address, a newline, a reference. It leads to the web or nowhere, and what
  * is told of an address has neither password nor query. fuzz-module: graph */
-#include "graph/download.h"
-#include "graph/http.h"
+#include "graph/http/download.h"
+#include "graph/http/http.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Command text as it is written to a control file: what is taken is within the
  * text, ends behind a newline or at the end, and no word holds more bytes than
  * the line. fuzz-module: fs */
-#include "fs/words.h"
+#include "fs/command/words.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

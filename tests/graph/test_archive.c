@@ -5,7 +5,7 @@
 #include "tests/graph/archive_maker.h"
 #include "tests/graph/fixture.h"
 
-#include "graph/archive.h"
+#include "graph/archive/archive.h"
 #include "graph/describe.h"
 
 static struct error last;

@@ -1,5 +1,5 @@
 /* Instructions that change an image's configuration. */
-#include "graph/change_config.h"
+#include "graph/change/change_config.h"
 #include "tests/alloc_sweep.h"
 #include "tests/test.h"
 

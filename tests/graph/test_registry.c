@@ -2,7 +2,7 @@
  * ctest-labels: threads
  */
 #include "graph/digest.h"
-#include "graph/registry.h"
+#include "graph/registry/registry.h"
 #include "tests/graph/fake_registry.h"
 #include "tests/graph/fixture.h"
 

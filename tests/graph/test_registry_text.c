@@ -1,10 +1,10 @@
 /* What registries say, and what they are called: text only. */
 #include "base/path.h"
-#include "graph/registry_challenge.h"
-#include "graph/registry_login.h"
-#include "graph/registry_manifest.h"
-#include "graph/registry_name.h"
-#include "graph/registry_tags.h"
+#include "graph/registry/registry_challenge.h"
+#include "graph/registry/registry_login.h"
+#include "graph/registry/registry_manifest.h"
+#include "graph/registry/registry_name.h"
+#include "graph/registry/registry_tags.h"
 #include "tests/alloc_sweep.h"
 #include "tests/test.h"
 

@@ -2,8 +2,8 @@
 #ifndef TESTS_RUNTIME_CGROUP_FIXTURE_H
 #define TESTS_RUNTIME_CGROUP_FIXTURE_H
 
-#include "runtime/cgroup.h"
-#include "runtime/cgroup_internal.h"
+#include "runtime/cgroup/cgroup.h"
+#include "runtime/cgroup/cgroup_internal.h"
 #include "tests/test.h"
 
 #include "base/num.h"

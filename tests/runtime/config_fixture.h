@@ -4,7 +4,7 @@
 
 #include "tests/test.h"
 
-#include "runtime/config.h"
+#include "runtime/config/config.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -17,8 +17,8 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/path.h"
-#include "runtime/cgroup.h"
-#include "runtime/config.h"
+#include "runtime/cgroup/cgroup.h"
+#include "runtime/config/config.h"
 #include "runtime/engine.h"
 
 #include <dirent.h>

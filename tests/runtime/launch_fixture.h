@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "runtime/launch.h"
-#include "runtime/logformat.h"
+#include "runtime/log/logformat.h"
 #include "tests/test.h"
 
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* Lists of processors: what is one, and what is part of another. */
 #include "tests/test.h"
 
-#include "runtime/cpulist.h"
+#include "runtime/cgroup/cpulist.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Rules for devices: what is one, and how version 1 is told. */
 #include "tests/test.h"
 
-#include "runtime/device_rule.h"
+#include "runtime/security/device_rule.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* The devices of this machine, and what is none. */
 #include "base/cleanup.h"
-#include "runtime/devices.h"
-#include "runtime/security.h"
+#include "runtime/security/devices.h"
+#include "runtime/security/security.h"
 #include "tests/alloc_sweep.h"
 #include "tests/test.h"
 

@@ -6,7 +6,7 @@
  */
 #include "engine_fixture.h"
 
-#include "runtime/exec.h"
+#include "runtime/exec/exec.h"
 
 static json_t *wants(const char *script)
 {

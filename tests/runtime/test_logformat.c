@@ -1,5 +1,5 @@
 /* logformat_json_size() against a renderer that is slow and plain. */
-#include "runtime/logformat.h"
+#include "runtime/log/logformat.h"
 #include "tests/test.h"
 
 #include <stdbool.h>

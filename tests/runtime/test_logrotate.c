@@ -1,7 +1,7 @@
 /* Rotation: what the writer keeps and mends, and what readers see of it. A second log without bounds, which
  * gets the same chunks at the same times, says what must be read.
  * ctest-labels: threads */
-#include "runtime/logreader.h"
+#include "runtime/log/logreader.h"
 
 #include "base/num.h"
 #include "base/path.h"

@@ -1,11 +1,11 @@
 /* Views of a log against a renderer that knows the whole log in memory.
  * ctest-labels: threads */
-#include "runtime/logview.h"
+#include "runtime/log/logview.h"
 
 #include "base/clock.h"
 #include "base/path.h"
 #include "base/strbuf.h"
-#include "runtime/logformat.h"
+#include "runtime/log/logformat.h"
 #include "tests/alloc_sweep.h"
 
 #include <fcntl.h>

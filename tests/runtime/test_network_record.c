@@ -1,6 +1,6 @@
 /* The record of a run's network, both ways and bent; which ports a configuration asks for.
  */
-#include "runtime/network_private.h"
+#include "runtime/network/network_private.h"
 #include "tests/alloc_sweep.h"
 #include "tests/test.h"
 

@@ -1,7 +1,7 @@
 /* Real overlays in a scratch directory. Each case compares the mount table before
  * and after. ctest-labels: threads */
-#include "runtime/rootfs.h"
-#include "runtime/rootfs_internal.h"
+#include "runtime/rootfs/rootfs.h"
+#include "runtime/rootfs/rootfs_internal.h"
 #include "tests/test.h"
 
 #include "base/path.h"

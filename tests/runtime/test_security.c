@@ -1,6 +1,6 @@
 /* Capability lists, and the filter as a process under it meets it. ctest-labels: threads */
-#include "runtime/seccomp_profile.h"
-#include "runtime/security.h"
+#include "runtime/security/seccomp_profile.h"
+#include "runtime/security/security.h"
 #include "tests/test.h"
 
 #include "base/clock.h"

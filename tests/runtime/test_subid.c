@@ -1,5 +1,5 @@
 /* Subordinate ids: what the files say, and what of it is free. */
-#include "runtime/subid.h"
+#include "runtime/security/subid.h"
 #include "tests/test.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Names against hostile passwd and group files. */
-#include "runtime/user.h"
+#include "runtime/security/user.h"
 #include "tests/alloc_sweep.h"
 #include "tests/test.h"
 

@@ -1,6 +1,6 @@
 /* User namespaces: the process that holds one, options and users, and the table of ranges. */
-#include "runtime/user.h"
-#include "runtime/userns_table.h"
+#include "runtime/security/user.h"
+#include "runtime/security/userns_table.h"
 #include "tests/test.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  */
 #include "engine_fixture.h"
 
-#include "runtime/volume.h"
+#include "runtime/volume/volume.h"
 
 #define ANONYMOUS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
