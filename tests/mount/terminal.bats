@@ -40,13 +40,14 @@ on_terminal() {
 	expect up\r\n
 	send \x03
 	expect #
-	send sh -c 'echo u''p; exec sleep 1000'\r
+	send sh -c 'trap "echo o""n" CONT; echo u''p; while :; do sleep 0.05; done'\r
 	expect up\r\n
 	send \x1a
 	expect Stopped
 	expect #
+	# The shell says what it puts in the foreground before it has: only the program knows.
 	send fg\r
-	expect exec
+	expect on\r\n
 	send \x03
 	expect #
 	send sh -c 'trap "stty size; exit" WINCH; echo u''p; while :; do sleep 0.05; done'\r
