@@ -11,26 +11,8 @@ load survival
 ROUNDS=6
 
 setup_file() {
-	local i
-	sandbox_make
-	full_mount "$ROOT" 256m # where a sync costs nothing
-	mount_start
+	sandbox_start_big 8000000 1500
 	build_helpers
-	import_demo
-	registry_start plain
-	export REMOTE
-	REMOTE=$(registry_name plain)/big:1
-	cd "$SANDBOX/work" || return
-	mkdir -p tree/many
-	head -c 8000000 /dev/urandom >tree/random
-	for i in $(seq 1500); do
-		echo "$i" >"tree/many/$i"
-	done
-	tar -C tree -czf big.tar.gz .
-	cp big.tar.gz "$MNT/images/big:1"
-	cp "$MNT/images/big:1/image.tar" saved.tar
-	ctl "tag big:1 $REMOTE" "push $REMOTE" "rmi big:1" "rmi $REMOTE" >/dev/null
-	expect_store
 }
 
 setup() {

@@ -1,5 +1,29 @@
-# Is the store of images whole? Loaded after lib.
+# A store that much is done to, and is it whole? Loaded after lib, full and registry.
 # shellcheck shell=bash
+
+# A sandbox and a registry for an image of this many random bytes and small files, of which the mount holds nothing:
+# it is $REMOTE there, and big.tar.gz and (as an archive of images) saved.tar in $SANDBOX/work.
+sandbox_start_big() {
+	local i
+	sandbox_make
+	full_mount "$ROOT" 256m # where a sync costs nothing
+	mount_start
+	import_demo
+	registry_start plain
+	export REMOTE
+	REMOTE=$(registry_name plain)/big:1
+	cd "$SANDBOX/work" || return
+	mkdir -p tree/many
+	head -c "$1" /dev/urandom >tree/random
+	for i in $(seq "$2"); do
+		echo "$i" >"tree/many/$i"
+	done
+	tar -C tree -czf big.tar.gz .
+	cp big.tar.gz "$MNT/images/big:1"
+	cp "$MNT/images/big:1/image.tar" saved.tar
+	ctl "tag big:1 $REMOTE" "push $REMOTE" "rmi big:1" "rmi $REMOTE" >/dev/null
+	expect_store
+}
 
 # What the listed images are made of, and nothing else, is in the store, under its own digest; every tag leads
 # to an image; nothing is under way.
