@@ -36,19 +36,25 @@ static int set(const char *path, char value, struct error *err)
 	return ret < 0 ? ret : 0;
 }
 
-static bool is(const char *path, char value)
+/* 1 or 0; 0 too when there is no such setting: a kernel without IPv6, an interface that has gone. */
+static int is(const char *path, char value, struct error *err)
 {
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char has = 0;
 
-	return fd >= 0 && pread(fd, &has, 1, 0) == 1 && has == value;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || pread(fd, &has, 1, 0) < 0)
+		return error_set_sys(err, errno, "cannot read %s", path);
+	return has == value;
 }
 
-bool forwarding_host_has_ipv6(void)
+int forwarding_host_has_ipv6(struct error *err)
 {
+	int ret = is(SETTINGS "ipv6/conf/all/disable_ipv6", '0', err);
+
 	/* New interfaces have the default's setting. */
-	return is(SETTINGS "ipv6/conf/all/disable_ipv6", '0') &&
-	       is(SETTINGS "ipv6/conf/default/disable_ipv6", '0');
+	return ret <= 0 ? ret : is(SETTINGS "ipv6/conf/default/disable_ipv6", '0', err);
 }
 
 static int keep_listening_to_routers(struct error *err)
@@ -57,13 +63,16 @@ static int keep_listening_to_routers(struct error *err)
 	struct dirent *entry;
 	int ret = 0;
 
-	while (ret == 0 && dir && (entry = readdir(dir))) {
+	if (!dir)
+		return error_set_sys(err, errno, "cannot list " SETTINGS "ipv6/conf");
+	while (ret == 0 && (entry = readdir(dir))) {
 		char path[PATH_MAX];
 
 		if (*entry->d_name == '.')
 			continue;
 		snprintf(path, sizeof(path), SETTINGS "ipv6/conf/%s/accept_ra", entry->d_name);
-		if (is(path, '1'))
+		ret = is(path, '1', err);
+		if (ret > 0)
 			ret = set(path, '2', err);
 	}
 	return ret;
@@ -72,10 +81,10 @@ static int keep_listening_to_routers(struct error *err)
 static int set_up_ipv6(struct error *err)
 {
 	static const char all[] = SETTINGS "ipv6/conf/all/forwarding";
-	int ret;
+	int ret = is(all, '1', err);
 
-	if (is(all, '1'))
-		return 0;
+	if (ret != 0)
+		return ret < 0 ? ret : 0;
 	ret = keep_listening_to_routers(err);
 	return ret < 0 ? ret : set(all, '1', err);
 }

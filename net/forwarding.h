@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* Has this host IPv6 at all? */
-bool forwarding_host_has_ipv6(void);
+/* Has this host IPv6 at all? 1, 0 or -errno. */
+int forwarding_host_has_ipv6(struct error *err);
 /* Have packets passed on between the bridge and the world, and the host's loopback addresses
  * on the bridge. What is so already is left alone; each change is logged, for it stays.
  * Called in the namespace that is meant. Source: ip-sysctl.rst of Linux. */

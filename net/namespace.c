@@ -12,11 +12,11 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "base/worker.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -200,15 +200,10 @@ static void *run(void *arg)
 
 static int start_thread(struct namespaces *all, struct error *err)
 {
-	sigset_t everything, before;
-	int code;
+	int r = worker_start_thread(&all->thread, run, all);
 
-	sigfillset(&everything);
-	pthread_sigmask(SIG_SETMASK, &everything, &before);
-	code = pthread_create(&all->thread, NULL, run, all);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (code)
-		return error_set_sys(err, code, "cannot start the network's thread");
+	if (r < 0)
+		return error_set_sys(err, -r, "cannot start the network's thread");
 	all->started = true;
 	return 0;
 }

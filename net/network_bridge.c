@@ -11,9 +11,9 @@
 #include "net/taken.h"
 
 #include "base/log.h"
+#include "base/worker.h"
 
 #include <arpa/inet.h>
-#include <signal.h>
 #include <time.h>
 
 #define LINGER_S 2
@@ -60,30 +60,35 @@ static int choose_subnet(struct network *n, struct error *err)
 	return 0;
 }
 
-static struct network_addresses get_gateways(const struct network *n)
+static int get_gateways(const struct network *n, struct network_addresses *ret, struct error *err)
 {
-	struct network_addresses ret = { .address.s_addr = htonl(n->gateway),
-					 .prefix_len = n->subnet.prefix_len };
+	int has_ipv6 = forwarding_host_has_ipv6(err);
 
-	if (forwarding_host_has_ipv6()) {
-		ret.address6 = subnet_make_ula(n->seed);
-		ret.address6.s6_addr[15] = 1;
-		ret.prefix6_len = ULA_LEN;
+	if (has_ipv6 < 0)
+		return has_ipv6;
+	*ret = (struct network_addresses){ .address.s_addr = htonl(n->gateway),
+					   .prefix_len = n->subnet.prefix_len };
+	if (has_ipv6) {
+		ret->address6 = subnet_make_ula(n->seed);
+		ret->address6.s6_addr[15] = 1;
+		ret->prefix6_len = ULA_LEN;
 	}
-	return ret;
+	return 0;
 }
 
 /* turn held. */
 static int make_bridge(struct network *n, struct error *err)
 {
-	struct network_addresses gateways = get_gateways(n);
-	struct link_bridge bridge = { .name = n->bridge,
-				      .addresses = gateways,
-				      .mtu = link_get_uplink_mtu(n->host),
-				      .alias = n->alias };
+	struct network_addresses gateways;
+	struct link_bridge bridge = { .name = n->bridge, .alias = n->alias };
 	int index = 0;
-	int ret = link_ensure_bridge(n->host, &bridge, &index, &n->made_bridge, err);
+	int ret = get_gateways(n, &gateways, err);
 
+	if (ret < 0)
+		return ret;
+	bridge.addresses = gateways;
+	bridge.mtu = link_get_uplink_mtu(n->host);
+	ret = link_ensure_bridge(n->host, &bridge, &index, &n->made_bridge, err);
 	if (ret < 0)
 		return ret;
 	/* One that an engine before us made is ours too. */
@@ -199,17 +204,11 @@ static void *keep(void *arg)
 
 void network_begin_joining(struct network *n)
 {
-	sigset_t everything, before;
-
 	pthread_mutex_lock(&n->lock);
 	n->joining++;
-	if (!n->has_keeper) {
-		sigfillset(&everything);
-		pthread_sigmask(SIG_SETMASK, &everything, &before);
-		/* Without it the bridge stays until the end. */
-		n->has_keeper = pthread_create(&n->keeper, NULL, keep, n) == 0;
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
-	}
+	/* Without it the bridge stays until the end. */
+	if (!n->has_keeper)
+		n->has_keeper = worker_start_thread(&n->keeper, keep, n) == 0;
 	pthread_cond_signal(&n->idle);
 	pthread_mutex_unlock(&n->lock);
 }
