@@ -22,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/worker.h"
 
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -388,9 +389,6 @@ static void do_nothing(int signo)
 
 static int start_loop(struct channel *channel, struct loop *loop)
 {
-	sigset_t all, old;
-	int r;
-
 	loop->channel = channel;
 	loop->ended = true;
 	loop->buffer = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE,
@@ -404,12 +402,7 @@ static int start_loop(struct channel *channel, struct loop *loop)
 	/* After a fork (a sanitizer makes one of each vfork) the pages would be there, but to be copied at the
 	 * next write to them: as bad as not there. */
 	(void)madvise(loop->buffer, BUFFER_SIZE, MADV_DONTFORK);
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&loop->thread, NULL, run_loop, loop);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -r;
+	return worker_start_thread(&loop->thread, run_loop, loop);
 }
 
 static int start_loops(struct channel *channel, struct loop *loops, unsigned threads,

@@ -10,10 +10,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/worker.h"
 
 #include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -275,17 +275,11 @@ static void *serve(void *arg)
 static int start_thread(struct monitor *monitor)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = pack(0, KIND_WAKE, 0) };
-	sigset_t all, before;
-	int ret;
 
 	if (monitor->epoll_fd < 0 || monitor->wake_fd < 0 ||
 	    epoll_ctl(monitor->epoll_fd, EPOLL_CTL_ADD, monitor->wake_fd, &event) < 0)
 		return -errno;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(&monitor->thread, NULL, serve, monitor);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -ret;
+	return worker_start_thread(&monitor->thread, serve, monitor);
 }
 
 int monitor_new(struct engine *engine, struct monitor **ret, struct error *err)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "base/worker.h"
 #include "runtime/slimns.h"
 
 #include <fcntl.h>
@@ -201,17 +202,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Without it every start spawns its shim. */
-static void start_thread_locked(struct spares *all)
-{
-	sigset_t everything, before;
-
-	sigfillset(&everything);
-	pthread_sigmask(SIG_SETMASK, &everything, &before);
-	all->has_thread = pthread_create(&all->thread, NULL, run, all) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 void spares_refill(struct spares *all, uint64_t namespaces)
 {
 	pthread_mutex_lock(&all->lock);
@@ -220,8 +210,9 @@ void spares_refill(struct spares *all, uint64_t namespaces)
 		kind->namespaces = namespaces;
 		kind->until_ns = clock_monotonic_ns() + IDLE_NS;
 	}
+	/* Without it every start spawns its shim. */
 	if (!all->has_thread)
-		start_thread_locked(all);
+		all->has_thread = worker_start_thread(&all->thread, run, all) == 0;
 	pthread_cond_signal(&all->changed);
 	pthread_mutex_unlock(&all->lock);
 }

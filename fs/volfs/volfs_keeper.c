@@ -9,6 +9,8 @@
  */
 #include "fs/volfs/volfs_private.h"
 
+#include "base/worker.h"
+
 #include <fcntl.h>
 #include <linux/securebits.h>
 #include <sched.h>
@@ -196,13 +198,8 @@ static struct page *map_page(int fd)
 
 static int start_maker(struct volfs_keeper *keeper)
 {
-	sigset_t all, old;
-	int r;
+	int r = worker_start_thread(&keeper->maker, run_maker, keeper);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = -pthread_create(&keeper->maker, NULL, run_maker, keeper);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&keeper->lock);

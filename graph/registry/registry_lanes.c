@@ -1,7 +1,8 @@
 /* Side by side, and again. Three lanes: what Docker takes; a registry answers no faster to more. */
 #include "graph/registry/registry_lanes.h"
 
-#include <signal.h>
+#include "base/worker.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -55,18 +56,14 @@ int lanes_run(struct session *session, size_t count,
 		.session = session, .count = count, .work = work, .arg = arg, .stop = stop
 	};
 	pthread_t threads[LANES - 1];
-	sigset_t all, before;
 	size_t begun = 0;
 
 	pthread_mutex_init(&lanes.lock, NULL);
 	atomic_init(&lanes.next, 0);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	/* Fewer threads are slower, no more. */
 	while (begun < LANES - 1 && begun + 1 < count &&
-	       pthread_create(&threads[begun], NULL, run_lane, &lanes) == 0)
+	       worker_start_thread(&threads[begun], run_lane, &lanes) == 0)
 		begun++;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (count)
 		run_lane(&lanes);
 	while (begun > 0)

@@ -4,8 +4,8 @@
 #include "graph/registry/registry_transfer.h"
 
 #include "base/clock.h"
+#include "base/worker.h"
 
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -54,14 +54,9 @@ static void *run_thread(void *arg)
 
 int transfer_start(struct transfer *transfer, struct error *err)
 {
-	sigset_t all, before;
-	int code;
+	int r = worker_start_thread(&transfer->thread, run_thread, transfer);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = pthread_create(&transfer->thread, NULL, run_thread, transfer);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return code ? error_set_sys(err, code, "cannot start a thread for a transfer") : 0;
+	return r < 0 ? error_set_sys(err, -r, "cannot start a thread for a transfer") : 0;
 }
 
 bool transfer_is_done(struct transfer *transfer)

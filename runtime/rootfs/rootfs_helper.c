@@ -8,10 +8,11 @@
  */
 #include "runtime/rootfs/rootfs_internal.h"
 
+#include "base/worker.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 
 struct job {
 	struct job *next;
@@ -69,18 +70,6 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct rootfs_helper *helper)
-{
-	sigset_t all, old;
-	int ret;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&helper->thread, NULL, work, helper);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -ret;
-}
-
 int rootfs_helper_new(struct rootfs_helper **ret, struct error *err)
 {
 	struct rootfs_helper *helper = calloc(1, sizeof(*helper));
@@ -92,7 +81,7 @@ int rootfs_helper_new(struct rootfs_helper **ret, struct error *err)
 	pthread_mutex_init(&helper->lock, NULL);
 	pthread_cond_init(&helper->changed, NULL);
 	helper->home_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	result = helper->home_fd < 0 ? -errno : start_thread(helper);
+	result = helper->home_fd < 0 ? -errno : worker_start_thread(&helper->thread, work, helper);
 	if (result < 0) {
 		cleanup_fd(&helper->home_fd);
 		free(helper);
