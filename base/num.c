@@ -19,7 +19,7 @@ struct decimal {
 	uint64_t fraction; /* in units of 10^-9 */
 };
 
-static int get_digit(char c)
+int num_get_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -42,11 +42,11 @@ static int read_digits(const char **text, unsigned base, uint64_t *ret)
 	uint64_t value = 0;
 	bool overflow = false;
 
-	if (get_digit(*at) >= (int)base)
+	if (num_get_digit(*at) >= (int)base)
 		return -EINVAL;
-	for (; get_digit(*at) < (int)base; at++) {
+	for (; num_get_digit(*at) < (int)base; at++) {
 		overflow |= __builtin_mul_overflow(value, (uint64_t)base, &value);
-		overflow |= __builtin_add_overflow(value, (uint64_t)get_digit(*at), &value);
+		overflow |= __builtin_add_overflow(value, (uint64_t)num_get_digit(*at), &value);
 	}
 	*text = at;
 	*ret = value;
@@ -113,7 +113,7 @@ static int read_decimal(const char **text, struct decimal *ret)
 		if (!is_digit(**text))
 			return -EINVAL;
 		for (; is_digit(**text); (*text)++, unit /= 10)
-			number.fraction += unit * (uint64_t)get_digit(**text);
+			number.fraction += unit * (uint64_t)num_get_digit(**text);
 	}
 	*ret = number;
 	return r;

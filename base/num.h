@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a digit of base 16 or less is worth, in either case; 99: none. */
+int num_get_digit(char c);
+
 /* Decimal digits only (a leading '-' for i64). 0, -EINVAL or -ERANGE;
  * *ret untouched on failure. */
 int num_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret);

@@ -9,6 +9,8 @@
  */
 #include "fs/command/words.h"
 
+#include "base/num.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -79,25 +81,14 @@ static int scan_double(struct splitter *s)
 
 /* --- $'...' --------------------------------------------------------------- */
 
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 16;
-}
-
 /* Up to max digits of a base; the number of digits found. */
 static unsigned scan_digits(struct splitter *s, unsigned base, unsigned max, uint32_t *ret)
 {
 	unsigned count = 0;
 
 	*ret = 0;
-	while (count < max && s->at < s->end && digit_value(*s->at) < (int)base) {
-		*ret = *ret * base + (uint32_t)digit_value(*s->at++);
+	while (count < max && s->at < s->end && num_get_digit(*s->at) < (int)base) {
+		*ret = *ret * base + (uint32_t)num_get_digit(*s->at++);
 		count++;
 	}
 	return count;

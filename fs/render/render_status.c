@@ -31,6 +31,16 @@ static void append_time(struct strbuf *out, const char *key, int64_t time_ns)
 	append_line(out, key, text);
 }
 
+static void append_end(struct strbuf *out, const struct container_view *view)
+{
+	strbuf_append_str(out, "Error:\t");
+	render_append_sentence(out, view->error);
+	strbuf_append_char(out, '\n');
+	append_time(out, "Created", view->created_ns);
+	append_time(out, "Started", view->started_ns);
+	append_time(out, "Finished", view->finished_ns);
+}
+
 void render_status(const struct container_view *view, struct strbuf *out)
 {
 	append_line(out, "Name", view->name);
@@ -40,12 +50,7 @@ void render_status(const struct container_view *view, struct strbuf *out)
 	strbuf_appendf(out, "Pid:\t%d\n", (int)view->pid);
 	strbuf_appendf(out, "ExitCode:\t%d\n", view->exit_code);
 	append_line(out, "OOMKilled", view->oom_killed ? "yes" : "no");
-	strbuf_append_str(out, "Error:\t");
-	render_append_sentence(out, view->error);
-	strbuf_append_char(out, '\n');
-	append_time(out, "Created", view->created_ns);
-	append_time(out, "Started", view->started_ns);
-	append_time(out, "Finished", view->finished_ns);
+	append_end(out, view);
 	append_number(out, "Restarts", view->restarts);
 }
 
@@ -72,12 +77,7 @@ void render_exec_status(const struct container_view *view, struct strbuf *out)
 	append_line(out, "State", container_state_get_name(view->state));
 	strbuf_appendf(out, "Pid:\t%d\n", (int)view->pid);
 	strbuf_appendf(out, "ExitCode:\t%d\n", view->exit_code);
-	strbuf_append_str(out, "Error:\t");
-	render_append_sentence(out, view->error);
-	strbuf_append_char(out, '\n');
-	append_time(out, "Created", view->created_ns);
-	append_time(out, "Started", view->started_ns);
-	append_time(out, "Finished", view->finished_ns);
+	append_end(out, view);
 	append_command(out, view);
 }
 

@@ -114,6 +114,15 @@ void sandbox_reset_signals(void)
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, empty, NULL, KERNEL_SIGSET_SIZE);
 }
 
+static int enter_ipc(const struct plan *plan, struct error *err)
+{
+	int fd = plan->header->ipcns_fd;
+
+	if (fd >= 0 && setns(fd, CLONE_NEWIPC) < 0)
+		return error_set_sys(err, errno, "cannot enter the other container's IPC");
+	return 0;
+}
+
 /* Everything that is a matter of files. */
 static int prepare_files(struct sandbox *box, struct error *err)
 {
@@ -161,9 +170,9 @@ static int prepare(struct sandbox *box, struct error *err)
 	r = enter_network(box->plan, err);
 	if (r < 0)
 		return r;
-	if (box->plan->header->ipcns_fd >= 0 &&
-	    setns(box->plan->header->ipcns_fd, CLONE_NEWIPC) < 0)
-		return error_set_sys(err, errno, "cannot enter the other container's IPC");
+	r = enter_ipc(box->plan, err);
+	if (r < 0)
+		return r;
 	r = sysctl_set_all(box, err);
 	if (r < 0)
 		return r;
